@@ -1,1 +1,65 @@
-//! placeholder
+//! The kinds of group `keelson.dev`, version `v1alpha1`: what users write and what controllers answer.
+//!
+//! One file a kind. The doc comments become the descriptions in `crds/`, which is what `kubectl explain`
+//! shows, so they are written for users. Nothing here talks to a cluster.
+
+mod activation;
+mod association;
+mod command;
+pub mod condition;
+mod document;
+mod invocation;
+mod managed_node;
+mod target;
+
+pub use activation::{Activation, ActivationSpec, ActivationStatus};
+pub use association::{
+    Association, AssociationCompliance, AssociationOverview, AssociationSpec, AssociationStatus,
+    ComplianceSeverity, ComplianceStatus, FailingNode, LastCommand, OverviewStatus,
+};
+pub use command::{Command, CommandCounts, CommandSpec, CommandStatus, OfflineNodes, RunStatus};
+pub use document::{
+    Document, DocumentParameter, DocumentSpec, DocumentStatus, DocumentType, DocumentVersion,
+};
+pub use invocation::{
+    DocumentReference, Invocation, InvocationSpec, InvocationStatus, LateResult, StepResult,
+};
+pub use managed_node::{
+    AgentStatus, ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus,
+};
+pub use target::{Parameters, Target};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// The API group of every kind.
+pub const GROUP: &str = "keelson.dev";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// Label on an Invocation: the name of its Command.
+pub const COMMAND_LABEL: &str = "keelson.dev/command";
+/// Label on a Command and its Invocations: the name of the Association that made it.
+pub const ASSOCIATION_LABEL: &str = "keelson.dev/association";
+/// Label on an Invocation: the name of its ManagedNode.
+pub const NODE_LABEL: &str = "keelson.dev/node";
+/// Label on what belongs to an Activation: its name.
+pub const ACTIVATION_LABEL: &str = "keelson.dev/activation";
+/// Label on the revisions of a Document: its name.
+pub const DOCUMENT_LABEL: &str = "keelson.dev/document";
+/// Prefix of the labels that mirror a node's tags.
+pub const TAG_LABEL_PREFIX: &str = "tag.keelson.dev/";
+/// Annotation that asks for a run now; any new value is one request.
+pub const RECONCILE_ANNOTATION: &str = "keelson.dev/reconcile-at";
+
+/// Every definition, in the order they are installed.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![
+        Document::crd(),
+        Association::crd(),
+        Command::crd(),
+        Invocation::crd(),
+        ManagedNode::crd(),
+        Activation::crd(),
+    ]
+}
