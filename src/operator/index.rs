@@ -1,0 +1,152 @@
+//! Caches of the fleet that several controllers read, and the news of what changed in them.
+//!
+//! Each kind is watched once a process. Invocations are kept slim: by Command, without their output, so that
+//! ten thousand of them fit in a few megabytes.
+
+mod invocations;
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use keelson_api::{Association, Document, Invocation, ManagedNode};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::broadcast;
+
+use crate::patch::Kind;
+
+pub use invocations::{InvocationIndex, InvocationRecord};
+
+/// How many changes a slow reader may be behind before it loses some; it then looks at everything again.
+const CHANGE_BUFFER: usize = 4096;
+
+/// Something in a cache changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A ManagedNode was made, changed or deleted.
+    Node {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// An Invocation was made, changed or deleted.
+    Invocation {
+        /// Its namespace.
+        namespace: String,
+        /// Name of its Command.
+        command: String,
+    },
+    /// A Document's status or spec changed.
+    Document {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// The caches.
+pub struct Index {
+    /// Every ManagedNode.
+    pub nodes: Store<ManagedNode>,
+    /// Every Document, without its content.
+    pub documents: Store<Document>,
+    /// Every Association.
+    pub associations: Store<Association>,
+    /// Every Invocation, by Command.
+    pub invocations: InvocationIndex,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Index {
+    /// Starts the watches.
+    pub fn start(client: &Client) -> Self {
+        let changes = broadcast::Sender::new(CHANGE_BUFFER);
+        let nodes = cache(client, |_| {}, {
+            let changes = changes.clone();
+            move |node: &ManagedNode| {
+                let change =
+                    Change::Node { namespace: node.namespace().unwrap_or_default(), name: node.name_any() };
+                let _ = changes.send(change); // an error only says that nobody listens
+            }
+        });
+        let documents = cache(client, |document: &mut Document| document.spec.content = serde_json::Value::Null, {
+            let changes = changes.clone();
+            move |document: &Document| {
+                let change = Change::Document {
+                    namespace: document.namespace().unwrap_or_default(),
+                    name: document.name_any(),
+                };
+                let _ = changes.send(change);
+            }
+        });
+        let associations = cache(client, |_| {}, |_: &Association| {});
+        let invocations = InvocationIndex::default();
+        tokio::spawn(follow_invocations(client.clone(), invocations.clone(), changes.clone()));
+        Self { nodes, documents, associations, invocations, changes }
+    }
+
+    /// Waits until every cache has been filled once.
+    pub async fn filled(&self) -> anyhow::Result<()> {
+        self.nodes.wait_until_ready().await?;
+        self.documents.wait_until_ready().await?;
+        self.associations.wait_until_ready().await?;
+        self.invocations.filled().await;
+        Ok(())
+    }
+
+    /// News of changes, from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+}
+
+fn cache<K: Kind>(
+    client: &Client,
+    slim: impl Fn(&mut K) + Send + 'static,
+    changed: impl Fn(&K) + Send + 'static,
+) -> Store<K> {
+    let (store, writer) = reflector::store();
+    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .modify(move |object| {
+            object.managed_fields_mut().clear();
+            slim(object);
+        })
+        .reflect(writer)
+        .touched_objects();
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(object) => changed(&object),
+                Err(error) => warn_about_watch(&K::kind(&()), &error),
+            }
+        }
+    });
+    store
+}
+
+async fn follow_invocations(client: Client, index: InvocationIndex, changes: broadcast::Sender<Change>) {
+    let stream = watcher(Api::<Invocation>::all(client), watcher::Config::default()).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => {
+                for (namespace, command) in index.take(event) {
+                    let _ = changes.send(Change::Invocation { namespace, command });
+                }
+            }
+            Err(error) => warn_about_watch("Invocation", &error),
+        }
+    }
+}
+
+fn warn_about_watch(kind: &str, error: &watcher::Error) {
+    tracing::warn!(kind, error = %error, "a watch was interrupted and will be taken up again");
+}
+
+/// How often objects are looked at again without an event, against news that were lost.
+pub const RESYNC: Duration = Duration::from_secs(300);

@@ -1,0 +1,65 @@
+//! Server-side apply, the one way controllers write: forced, each site with a field manager of its own.
+
+use std::fmt::Debug;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// A kind of ours: namespaced, with a status.
+pub trait Kind:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug + Send + Sync + 'static
+{
+}
+
+impl<K> Kind for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + DeserializeOwned
+        + Serialize
+        + Debug
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Applies the whole status that `manager` owns on `object`. A deleted or re-made object is an error, never a
+/// new object: the patch carries the uid.
+pub async fn apply_status<K: Kind>(
+    client: &Client,
+    object: &K,
+    manager: &str,
+    status: &impl Serialize,
+) -> Result<K, kube::Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": { "uid": object.uid() },
+        "status": status,
+    });
+    api.patch_status(&object.name_any(), &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await
+}
+
+/// Whether an error says that the object is not there.
+pub fn is_not_found(error: &kube::Error) -> bool {
+    has_code(error, 404)
+}
+
+/// Whether an error says that somebody else was faster: a conflict, or the object exists already.
+pub fn is_conflict(error: &kube::Error) -> bool {
+    has_code(error, 409)
+}
+
+/// Whether an error says that the object was refused by its schema or rules.
+pub fn is_invalid(error: &kube::Error) -> bool {
+    has_code(error, 422)
+}
+
+fn has_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}
