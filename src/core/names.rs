@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn hashes_in_names_stay_the_same_from_release_to_release() {
         assert_eq!(fnv1a(&[]), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(invocation_name("web", "uid-1", "uid-2"), "web-WILL_BE_FILLED");
+        assert_eq!(invocation_name("web", "uid-1", "uid-2"), "web-4a0e45314150f85a");
     }
 
     #[test]

@@ -16,7 +16,7 @@ const STREAM_CUT: &[u8] = b"--output truncated--";
 /// Standard output and, under a title, standard error in one text of at most [`MERGED_LIMIT`] bytes.
 ///
 /// What does not fit is cut with a mark. Where both streams are longer than half of the room, each gets half;
-/// otherwise the longer one is cut.
+/// otherwise the longer one is cut. The first [`MERGED_LIMIT`] bytes of a stream are all that is needed of it.
 pub fn merged_output(stdout: impl AsRef<[u8]>, stderr: impl AsRef<[u8]>) -> String {
     let (stdout, stderr) = (stdout.as_ref(), stderr.as_ref());
     let title = if stderr.is_empty() { &[][..] } else { ERROR_TITLE };
@@ -39,7 +39,7 @@ pub fn merged_output(stdout: impl AsRef<[u8]>, stderr: impl AsRef<[u8]>) -> Stri
 }
 
 /// A stream's text, cut to `limit` bytes with a mark that counts inside the limit. A text that is exactly as
-/// long as the limit is cut too.
+/// long as the limit is cut too. The first `limit` bytes are all that is needed.
 pub fn truncate(text: &[u8], limit: usize) -> String {
     if text.len() < limit {
         return lossy(text);
@@ -130,6 +130,20 @@ mod tests {
         assert_eq!(merged_output(x(1238), e(1238)), format!("{}{TITLE}{}{ERR}", x(1238), e(1215)));
         let reason = "failed to run commands: exit status 3";
         assert_eq!(merged_output(x(3000), reason), format!("{}{OUT}{TITLE}{reason}", x(2476 - 37 - 23)));
+    }
+
+    #[test]
+    fn nothing_beyond_the_limits_is_needed() {
+        for (output, error) in [(0, 9000), (9000, 0), (9000, 9000), (9000, 1238), (1238, 9000), (1239, 9000)]
+        {
+            let whole = merged_output(x(output), e(error));
+            assert_eq!(merged_output(x(output.min(MERGED_LIMIT)), e(error.min(MERGED_LIMIT))), whole);
+            assert_eq!(whole.len(), MERGED_LIMIT);
+        }
+        assert_eq!(
+            truncate(x(STREAM_LIMIT).as_bytes(), STREAM_LIMIT),
+            truncate(x(90_000).as_bytes(), STREAM_LIMIT)
+        );
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn parse_at(text: &str, time: &str) -> Result<Timestamp, ScheduleError> {
     let refuse = || ScheduleError::At { text: text.to_owned(), found: time.to_owned() };
     let civil: DateTime = time.parse().map_err(|_| refuse())?;
     // The parser accepts more forms than AWS does; only AWS's prints as it was written.
-    if civil.to_string() != time {
+    if civil.strftime("%Y-%m-%dT%H:%M:%S").to_string() != time {
         return Err(refuse());
     }
     Offset::UTC.to_timestamp(civil).map_err(|_| refuse())

@@ -25,28 +25,7 @@ impl CronSchedule {
     /// Reads what stands between the brackets; `text` is the whole expression.
     pub(super) fn parse(text: &str, arguments: &str) -> Result<Self, ScheduleError> {
         let whole = |reason: &str| ScheduleError::Cron { text: text.to_owned(), reason: reason.to_owned() };
-        let mut words: Vec<&str> = arguments.split_whitespace().collect();
-        if words.len() == 7 {
-            if words.remove(0) != "0" {
-                return Err(whole("a seventh field in front is for seconds, which have to be 0"));
-            }
-        }
-        let &[minutes, hours, day_of_month, month, day_of_week, year] = words.as_slice() else {
-            return Err(whole(
-                "write six fields: minutes, hours, day of month, month, day of week, year, such as cron(0 2 ? * SUN *)",
-            ));
-        };
-        match (day_of_month == "?", day_of_week == "?") {
-            (true, true) => {
-                return Err(whole("day of month and day of week cannot both be ?: write * for one of them"));
-            }
-            (false, false) => {
-                return Err(whole(
-                    "one of day of month and day of week has to be ?, as they would contradict",
-                ));
-            }
-            _ => {}
-        }
+        let [minutes, hours, day_of_month, month, day_of_week, year] = split(arguments).map_err(whole)?;
         let read = |field: Field, found: &str| {
             field.translate(found).map_err(|reason| ScheduleError::CronField {
                 text: text.to_owned(),
@@ -67,17 +46,19 @@ impl CronSchedule {
         let parser = CronParser::builder().seconds(Seconds::Required).year(Year::Required).build();
         let schedule = Self(parser.parse(&pattern).map_err(|error| whole(&error.to_string()))?);
         if schedule.0.find_next_occurrence(&FIRST, true).is_err() {
-            return Err(whole("it never fires: no year has such a day"));
+            return Err(whole("it never fires: none of its years has such a day"));
         }
         Ok(schedule)
     }
 
     pub(super) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let after = whole_seconds(after)?;
-        let found = match after {
-            after if after < FIRST => self.0.find_next_occurrence(&FIRST, true),
-            after if after >= LAST => return None,
-            after => self.0.find_next_occurrence(&after, false),
+        let found = if after < FIRST {
+            self.0.find_next_occurrence(&FIRST, true)
+        } else if after < LAST {
+            self.0.find_next_occurrence(&after, false)
+        } else {
+            return None;
         };
         Offset::UTC.to_timestamp(found.ok()?).ok()
     }
@@ -89,6 +70,24 @@ impl CronSchedule {
         }
         let found = self.0.find_previous_occurrence(&now.min(LAST), true);
         Offset::UTC.to_timestamp(found.ok()?).ok()
+    }
+}
+
+/// The six fields, without the seconds; or what is wrong with them as a whole.
+fn split(arguments: &str) -> Result<[&str; 6], &'static str> {
+    let mut words: Vec<&str> = arguments.split_whitespace().collect();
+    if words.len() == 7 && words.remove(0) != "0" {
+        return Err("a seventh field in front is for seconds, which have to be 0");
+    }
+    let fields: [&str; 6] = words.try_into().map_err(|_| {
+        "write six fields: minutes, hours, day of month, month, day of week, year, such as cron(0 2 ? * SUN *)"
+    })?;
+    match (fields[2] == "?", fields[4] == "?") {
+        (true, true) => Err("day of month and day of week cannot both be ?: write * for one of them"),
+        (false, false) => {
+            Err("one of day of month and day of week has to be ?: write ? for the one that is free")
+        }
+        _ => Ok(fields),
     }
 }
 

@@ -143,8 +143,8 @@ impl Field {
 
     fn number(self, text: &str) -> Result<u16, String> {
         let (lowest, highest) = self.bounds();
-        let named = (lowest..).zip(self.names()).find(|(_, name)| name.eq_ignore_ascii_case(text));
-        let number = named.map(|(number, _)| number).or_else(|| digits(text));
+        let by_name = (lowest..).zip(self.names()).find(|(_, name)| name.eq_ignore_ascii_case(text));
+        let number = by_name.map(|(number, _)| number).or_else(|| digits(text));
         number.filter(|number| (lowest..=highest).contains(number)).ok_or_else(|| {
             let names = match (self.names().first(), self.names().last()) {
                 (Some(first), Some(last)) => format!(", or {first} to {last}"),
