@@ -1,0 +1,15 @@
+//! Real parts for the cluster tests, the demo and the benchmarks: a Kubernetes control plane, booted nodes in a
+//! network of their own, and the processes between them.
+//!
+//! Everything started here ends with the process that started it, however that process ends. Mounts, network
+//! namespaces and cgroups of a run that was killed are removed by the next one ([`network::cleanup_stale`]).
+
+pub mod assets;
+pub mod control_plane;
+pub mod process;
+pub mod shell;
+pub mod usage;
+pub mod wait;
+
+pub use control_plane::ControlPlane;
+pub use process::{Process, Program};
