@@ -62,6 +62,16 @@ pub fn tick_command_name(association: &str, tick: Timestamp) -> String {
     format!("{}-{hash}-{time}", shortened(association, room.saturating_sub(hash.len() + 1)))
 }
 
+/// `name-suffix`, with the name shortened and told apart by a hash where both do not fit into an object's name.
+pub fn suffixed(name: &str, suffix: &str) -> String {
+    if name.len() + 1 + suffix.len() <= OBJECT_NAME_LIMIT {
+        return format!("{name}-{suffix}");
+    }
+    let hash = hex(fnv1a(&[name]));
+    let room = OBJECT_NAME_LIMIT.saturating_sub(hash.len() + suffix.len() + 2);
+    format!("{}-{hash}-{suffix}", shortened(name, room))
+}
+
 /// The name of a node that enrols: `mi-` and 17 hexadecimal digits, as AWS names nodes that are not its own.
 /// `random` is 9 bytes from a secure generator.
 pub fn node_name(random: [u8; 9]) -> String {
@@ -93,6 +103,14 @@ fn fnv1a(parts: &[&str]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suffix_fits_however_long_the_name() {
+        assert_eq!(suffixed("web", "v3"), "web-v3");
+        let long = suffixed(&"a".repeat(253), "v3");
+        assert!(long.len() <= 253 && long.ends_with("-v3") && is_object_name(&long));
+        assert_ne!(long, suffixed(&format!("{}b", "a".repeat(252)), "v3"));
+    }
 
     fn tick() -> Timestamp {
         "2026-11-23T20:45:00Z".parse().unwrap()
