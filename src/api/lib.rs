@@ -10,6 +10,7 @@ pub mod condition;
 mod document;
 mod invocation;
 mod managed_node;
+mod schema;
 mod target;
 
 pub use activation::{Activation, ActivationSpec, ActivationStatus};
@@ -54,12 +55,14 @@ pub const RECONCILE_ANNOTATION: &str = "keelson.dev/reconcile-at";
 
 /// Every definition, in the order they are installed.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![
+    let mut definitions = vec![
         Document::crd(),
         Association::crd(),
         Command::crd(),
         Invocation::crd(),
         ManagedNode::crd(),
         Activation::crd(),
-    ]
+    ];
+    definitions.iter_mut().for_each(schema::drop_unknown_formats);
+    definitions
 }
