@@ -63,7 +63,7 @@ pub async fn resolve(
 pub async fn load(context: &Context, reference: &DocumentReference) -> Result<Option<Content>, Error> {
     let revisions: Api<ControllerRevision> = Api::namespaced(context.client.clone(), &reference.namespace);
     let Some(revision) = revisions.get_opt(&reference.revision).await? else { return Ok(None) };
-    Ok(revision.data.and_then(|data| keelson_document::from_value(data.0).ok()))
+    Ok(keelson_document::from_value(revision.data.0).ok())
 }
 
 /// Which version of which Document, from the caches alone.

@@ -17,6 +17,9 @@ pub enum Error {
     /// Something of ours could not be written as JSON.
     #[error("failed to serialize: {0}")]
     Serialize(#[from] serde_json::Error),
+    /// The system gave no randomness.
+    #[error("failed to get random bytes: {0}")]
+    Random(#[from] getrandom::Error),
     /// A cache has not been filled yet.
     #[error("the caches are not filled yet")]
     NotReady,
@@ -32,6 +35,7 @@ impl Error {
             Self::Api(kube::Error::Api(_)) => "refused",
             Self::Api(_) => "unreachable",
             Self::Serialize(_) => "serialize",
+            Self::Random(_) => "random",
             Self::NotReady => "not_ready",
         }
     }

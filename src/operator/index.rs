@@ -7,12 +7,14 @@ mod invocations;
 
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use keelson_api::{Association, Document, Invocation, ManagedNode};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::patch::Kind;
 
@@ -100,6 +102,24 @@ impl Index {
     /// News of changes, from now on.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
+    }
+
+    /// The objects that a controller should look at: `all` of them first, then what `concerned` makes of each
+    /// change, and `all` again where this reader was too slow for some.
+    pub fn triggers<K, A, C>(&self, all: A, concerned: C) -> impl Stream<Item = ObjectRef<K>> + Send + use<K, A, C>
+    where
+        K: Kind,
+        A: Fn() -> Vec<ObjectRef<K>> + Send + 'static,
+        C: Fn(Change) -> Vec<ObjectRef<K>> + Send + 'static,
+    {
+        let changes = BroadcastStream::new(self.changes()).map(Some);
+        let first = futures::stream::once(std::future::ready(None));
+        first.chain(changes).flat_map(move |change| {
+            futures::stream::iter(match change {
+                Some(Ok(change)) => concerned(change),
+                None | Some(Err(BroadcastStreamRecvError::Lagged(_))) => all(),
+            })
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 //! A lease of somebody else has expired when its `renewTime` has not changed for its duration as measured here,
 //! by the monotonic clock: clocks that disagree or jump neither end a leadership nor prolong one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -14,10 +14,16 @@ use tokio::sync::watch;
 
 use crate::patch::{is_conflict, is_not_found};
 
+/// Label on the leases of gateway replicas.
+pub const GATEWAY_LEASE_LABEL: &str = "keelson.dev/component=gateway";
+/// What comes before the replica's name in the name of a gateway's lease.
+pub const GATEWAY_LEASE_PREFIX: &str = "keelson-gateway-";
+
 /// A lease that this replica holds or wants.
 pub struct LeaseKeeper {
     api: Api<Lease>,
     name: String,
+    labels: BTreeMap<String, String>,
     holder: String,
     duration: Duration,
     observed: Observations,
@@ -29,10 +35,18 @@ impl LeaseKeeper {
         Self {
             api: Api::namespaced(client, namespace),
             name: name.into(),
+            labels: BTreeMap::new(),
             holder: holder.into(),
             duration,
             observed: Observations::default(),
         }
+    }
+
+    /// The lease by which a gateway replica shows that it lives.
+    pub fn of_gateway(client: Client, namespace: &str, replica: &str, duration: Duration) -> Self {
+        let mut keeper = Self::new(client, namespace, &format!("{GATEWAY_LEASE_PREFIX}{replica}"), replica, duration);
+        keeper.labels.extend(GATEWAY_LEASE_LABEL.split_once('=').map(|(key, value)| (key.into(), value.into())));
+        keeper
     }
 
     /// Holds the lease whenever it can be had; the channel says whether it is held. The task ends only with the
@@ -104,7 +118,11 @@ impl LeaseKeeper {
             ..LeaseSpec::default()
         };
         let metadata = current.map_or_else(
-            || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            || ObjectMeta {
+                name: Some(self.name.clone()),
+                labels: Some(self.labels.clone()),
+                ..ObjectMeta::default()
+            },
             |lease| lease.metadata,
         );
         Lease { metadata, spec: Some(spec) }

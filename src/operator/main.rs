@@ -1,14 +1,18 @@
 //! `keelson-operator`: the controllers, the gateway for node agents, and the definitions of the kinds.
 
+mod activation;
 mod args;
 mod context;
 mod crds;
+mod document;
 mod documents;
 mod error;
 mod events;
+mod gateway_lease;
 mod http;
 mod index;
 mod lease;
+mod managed_node;
 mod metrics;
 mod patch;
 mod run;

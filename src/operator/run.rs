@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use keelson_core::clock::Ages;
 use kube::Client;
+use tokio::task::JoinSet;
 
 use crate::args::RunArguments;
 use crate::context::{Context, Settings, now};
@@ -14,6 +15,7 @@ use crate::http::{self, Readiness};
 use crate::index::Index;
 use crate::lease::LeaseKeeper;
 use crate::metrics::Metrics;
+use crate::{activation, document, gateway_lease, managed_node};
 
 /// The lease that the leader holds.
 const LEASE: &str = "keelson-operator";
@@ -40,8 +42,12 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     tracing::info!(replica = common.replica, "leading");
     context.metrics.set_leader(true);
     context.index.filled().await?;
+    let mut controllers = controllers(&context);
     let result = tokio::select! {
         () = stop_signal() => Ok(()),
+        ended = controllers.join_next() => {
+            Err(anyhow::anyhow!("a controller ended, which none should: {ended:?}"))
+        }
         result = leads.wait_for(|leads| !*leads) => {
             result.context("the lease task ended")?;
             Err(anyhow::anyhow!("the leadership was lost to another replica"))
@@ -51,6 +57,16 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         tracing::warn!(error = %error, "failed to release the lease");
     }
     result
+}
+
+/// Every controller, each a task of its own. They run until the process ends.
+fn controllers(context: &Arc<Context>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(document::controller(context.clone()));
+    tasks.spawn(activation::controller(context.clone()));
+    tasks.spawn(managed_node::controller(context.clone()));
+    tasks.spawn(gateway_lease::controller(context.clone()));
+    tasks
 }
 
 fn start(arguments: &RunArguments, client: Client, metrics: Metrics) -> Arc<Context> {
