@@ -1,6 +1,69 @@
 //! `keelson-agent`: enrols a server as a node and runs what the control plane sends it.
 
+mod args;
+mod backoff;
+mod clock;
+mod connect;
+mod enrol;
+mod facts;
 mod files;
+mod identity;
+mod random;
+mod renewal;
+mod resolver;
 mod run_directory;
+mod unenrol;
 
-fn main() {}
+use std::process::ExitCode;
+
+use args::{Action, Arguments};
+use clap::Parser;
+use tracing_subscriber::filter::LevelFilter;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    resolver::use_files_and_dns_only();
+    match perform(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("keelson-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let state = &arguments.state_dir;
+    match &arguments.action {
+        Action::Enrol(enrolment) => {
+            let node = block_on(enrol::enrol(state, enrolment))??;
+            println!("enrolled as {} in namespace {}", node.node, node.namespace);
+        }
+        Action::Unenrol(leave) => {
+            let node = block_on(unenrol::unenrol(state, leave.local_only))??;
+            println!("{} of namespace {} is no longer enrolled", node.node, node.namespace);
+        }
+        Action::Version => println!("keelson-agent {}", env!("CARGO_PKG_VERSION")),
+        Action::Run(_) | Action::Status | Action::Worker { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One thread for everything: an agent waits nearly always, and memory is what it must not take.
+fn block_on<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    // Name lookups are the only blocking calls; one thread serves them and goes when it is done.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_keep_alive(std::time::Duration::from_secs(1))
+        .build()?;
+    Ok(runtime.block_on(future))
+}
+
+fn log_to_stderr(level: tracing::Level) {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(LevelFilter::from_level(level))
+        .with_target(false)
+        .init();
+}

@@ -98,7 +98,7 @@ impl RunDirectory {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(FileError::new("create", &control, error.into()).into()),
         }
-        self.write_json(&self.order_file(), order, Durability::Durable)?;
+        write_json(&self.order_file(), order, Durability::Durable)?;
         if let Some(parent) = self.path.parent() {
             files::sync_folder(parent)?;
         }
@@ -118,7 +118,7 @@ impl RunDirectory {
             return Ok(None);
         }
         let mark = WorkerMark { pid: std::process::id().cast_signed(), boot_id: boot_id.to_owned() };
-        self.write_json(&self.path.join(".keelson-worker.json"), &mark, Durability::Durable)?;
+        write_json(&self.path.join(".keelson-worker.json"), &mark, Durability::Durable)?;
         Ok(Some(lock))
     }
 
@@ -144,7 +144,7 @@ impl RunDirectory {
         progress: &Progress,
         durability: Durability,
     ) -> Result<(), RunDirectoryError> {
-        self.write_json(&self.progress_file(), progress, durability)
+        write_json(&self.progress_file(), progress, durability)
     }
 
     /// Asks the worker to cancel, now or when it starts.
@@ -226,22 +226,17 @@ impl RunDirectory {
             Err(TryLockError::Error(error)) => Err(FileError::new("lock", &path, error).into()),
         }
     }
-
-    fn write_json(
-        &self,
-        path: &Path,
-        value: &impl Serialize,
-        durability: Durability,
-    ) -> Result<(), RunDirectoryError> {
-        let text = serde_json::to_vec(value)
-            .map_err(|source| RunDirectoryError::Malformed { path: path.to_owned(), source })?;
-        Ok(files::replace(path, &text, durability)?)
-    }
 }
 
 fn is_no_reader(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
         || error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error())
+}
+
+fn write_json(path: &Path, value: &impl Serialize, durability: Durability) -> Result<(), RunDirectoryError> {
+    let text = serde_json::to_vec(value)
+        .map_err(|source| RunDirectoryError::Malformed { path: path.to_owned(), source })?;
+    Ok(files::replace(path, &text, durability)?)
 }
 
 /// Reads JSON, or nothing where there is no file.

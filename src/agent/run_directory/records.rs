@@ -23,9 +23,9 @@ pub struct Order {
     pub document: String,
     /// Typed parameter values with defaults filled in, by name.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// os-release's NAME.
+    /// os-release's `NAME`.
     pub platform_name: String,
-    /// os-release's VERSION_ID.
+    /// os-release's `VERSION_ID`.
     pub platform_version: String,
     /// The most bytes kept of each output stream of a step.
     pub output_cap_bytes: u64,
