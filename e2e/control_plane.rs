@@ -46,7 +46,7 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts a new, empty cluster whose data, logs, certificates and `kubeconfig` (admin) are in `folder`.
     ///
-    /// Returns once the API server is ready and the controllers have made the default namespace's ServiceAccount.
+    /// Returns once the API server is ready and the controllers have made the default namespace's `ServiceAccount`.
     /// The folder must be new: this does not continue the cluster of an earlier run.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {folder:?}"))?;

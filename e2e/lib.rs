@@ -6,10 +6,15 @@
 
 pub mod assets;
 pub mod control_plane;
+pub mod network;
+pub mod node;
 pub mod process;
+pub mod sandbox;
 pub mod shell;
 pub mod usage;
 pub mod wait;
 
 pub use control_plane::ControlPlane;
+pub use network::Network;
+pub use node::Node;
 pub use process::{Process, Program};

@@ -53,6 +53,14 @@ impl Program {
         self
     }
 
+    /// The last lines of its log, for a message about a failure.
+    pub fn log_tail(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().rev().take(15).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
     fn spawn(&self) -> anyhow::Result<Child> {
         ensure!(self.path.is_file(), "failed to start {:?}: there is no such file", self.path);
         if let Some(folder) = self.log.parent() {
@@ -166,10 +174,7 @@ impl Process {
 
     /// The last lines of its log, for a message about a failure.
     pub fn log_tail(&self) -> String {
-        let text = fs::read(&self.program.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().rev().take(15).collect();
-        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+        self.program.log_tail()
     }
 
     /// Waits until it has ended.

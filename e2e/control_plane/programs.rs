@@ -41,7 +41,7 @@ impl Programs {
             .args(["--endpoint-reconciler-type=none", "--profiling=false"])
     }
 
-    /// The controller manager, each controller with the rights of its own ServiceAccount.
+    /// The controller manager, each controller with the rights of its own `ServiceAccount`.
     pub fn controller_manager(&self) -> Program {
         self.program("kube-controller-manager")
             .arg(flag("kubeconfig", &self.folder.join("kubeconfig")))

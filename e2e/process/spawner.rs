@@ -37,7 +37,7 @@ pub fn bound_to_this_process(program: &std::path::Path) -> Command {
 pub fn spawn(command: Command) -> io::Result<Child> {
     let (answer, answered) = mpsc::channel();
     let request = Request { command, answer };
-    let gone = |_| io::Error::other("the thread that starts processes is gone");
-    SPAWNER.lock().unwrap_or_else(PoisonError::into_inner).send(request).map_err(|_| gone(()))?;
-    answered.recv().map_err(|_| gone(()))?
+    let gone = || io::Error::other("the thread that starts processes is gone");
+    SPAWNER.lock().unwrap_or_else(PoisonError::into_inner).send(request).map_err(|_| gone())?;
+    answered.recv().map_err(|_| gone())?
 }
