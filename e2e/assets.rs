@@ -28,6 +28,28 @@ pub fn cache_folder() -> anyhow::Result<PathBuf> {
     Ok(Path::new(&home).join(".cache/keelson"))
 }
 
+/// The root of the project's tree.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The binary `keelson-operator`, as `make build` leaves it.
+pub fn operator() -> anyhow::Result<PathBuf> {
+    built("KEELSON_OPERATOR", "target/debug/keelson-operator")
+}
+
+/// The static binary `keelson-agent`, as `make build` leaves it.
+pub fn agent() -> anyhow::Result<PathBuf> {
+    built("KEELSON_AGENT", "target/agent/keelson-agent")
+}
+
+/// A binary by its place in the tree, or where the variable says.
+fn built(variable: &str, path: &str) -> anyhow::Result<PathBuf> {
+    let binary = env::var_os(variable).map_or_else(|| project().join(path), PathBuf::from);
+    let binary = binary.canonicalize();
+    binary.with_context(|| format!("there is no {path}: run `make build`, or set {variable}"))
+}
+
 fn built_by(script: &str) -> anyhow::Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     let folder = PathBuf::from(shell::run(&script, [] as [&str; 0])?.trim());

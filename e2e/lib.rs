@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod control_plane;
+pub mod keelson;
 pub mod network;
 pub mod node;
 pub mod process;
@@ -15,6 +16,7 @@ pub mod usage;
 pub mod wait;
 
 pub use control_plane::ControlPlane;
+pub use keelson::{Keelson, Settings};
 pub use network::Network;
 pub use node::Node;
 pub use process::{Process, Program};

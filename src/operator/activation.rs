@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use keelson_api::{Activation, ActivationStatus, condition};
@@ -22,13 +21,13 @@ use crate::patch::apply_status;
 const MANAGER: &str = "keelson/activation";
 /// AWS's default life of an activation.
 const DEFAULT_LIFE: SignedDuration = SignedDuration::from_hours(24);
-/// How often the Secret is compared with the CA and the gateway's addresses.
+/// How often the Secret is compared with the CA and the gateway's addresses. A watch would need the right to list
+/// every Secret of the cluster.
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// Runs until the process ends.
 pub async fn controller(context: Arc<Context>) {
     Controller::new(Api::<Activation>::all(context.client.clone()), watcher::Config::default())
-        .owns(Api::<Secret>::all(context.client.clone()), watcher::Config::default().labels(keelson_api::ACTIVATION_LABEL))
         .with_config(kube::runtime::controller::Config::default().concurrency(4))
         .run(reconcile, error::policy, context)
         .for_each(|_| std::future::ready(()))
