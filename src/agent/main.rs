@@ -8,6 +8,7 @@ mod enrol;
 mod facts;
 mod files;
 mod identity;
+mod journal;
 mod random;
 mod renewal;
 mod resolver;
