@@ -1,0 +1,177 @@
+//! A checked document, and what can be said of it without a node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::bind::Bound;
+use crate::interpolate::interpolate;
+use crate::parameter::ParameterDefinition;
+use crate::platform::Platform;
+use crate::shell_script::script_timeout;
+use crate::{go_text, plugins, precondition};
+
+/// The schema versions of Command documents with `mainSteps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SchemaVersion {
+    /// 2.0: a step for another platform fails.
+    V2_0,
+    /// 2.0.1, as 2.0.
+    V2_0_1,
+    /// 2.0.2, as 2.0.
+    V2_0_2,
+    /// 2.0.3, as 2.0.
+    V2_0_3,
+    /// 2.2: steps have preconditions, and a step for another platform is skipped.
+    V2_2,
+}
+
+impl SchemaVersion {
+    /// Every version that is understood.
+    pub const ALL: [Self; 5] = [Self::V2_0, Self::V2_0_1, Self::V2_0_2, Self::V2_0_3, Self::V2_2];
+
+    /// The version as a document writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2_0 => "2.0",
+            Self::V2_0_1 => "2.0.1",
+            Self::V2_0_2 => "2.0.2",
+            Self::V2_0_3 => "2.0.3",
+            Self::V2_2 => "2.2",
+        }
+    }
+
+    /// Whether steps may have preconditions and are skipped, not failed, on a platform without their plugin.
+    pub fn is_cross_platform(self) -> bool {
+        self >= Self::V2_2
+    }
+}
+
+impl fmt::Display for SchemaVersion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// A Command document that has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its schema version.
+    pub schema_version: SchemaVersion,
+    /// What it says it does.
+    pub description: Option<String>,
+    /// Its parameters by name.
+    pub parameters: BTreeMap<String, ParameterDefinition>,
+    /// Its steps in order, at least one.
+    pub steps: Vec<Step>,
+    /// What it was read from.
+    pub(crate) source: Value,
+}
+
+/// One step of `mainSteps`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its name: unique in the document and safe as the name of a folder.
+    pub name: String,
+    /// The plugin, such as `aws:runShellScript`; not necessarily one that exists.
+    pub action: String,
+    /// The plugin's inputs, an object, before interpolation.
+    pub inputs: Value,
+    /// Operator to arguments. `StringEquals` has exactly two; other operators are the agent's to refuse.
+    pub precondition: BTreeMap<String, Vec<String>>,
+}
+
+impl Document {
+    /// The document as JSON with sorted keys and no blanks: the same for a YAML and a JSON rendering of one
+    /// document. [`crate::parse`] reads it back to an equal document.
+    pub fn canonical_json(&self) -> String {
+        let mut text = String::new();
+        write_canonical(&self.source, &mut text);
+        text
+    }
+
+    /// SHA-256 of [`Document::canonical_json`], in lower-case hexadecimal.
+    pub fn hash(&self) -> String {
+        let digest = Sha256::digest(self.canonical_json());
+        digest.iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+
+    /// The platforms on which at least one step does something, by its plugin and its precondition.
+    ///
+    /// A step whose plugin nobody knows counts everywhere, since it fails everywhere.
+    pub fn platforms(&self) -> BTreeSet<Platform> {
+        self.steps.iter().flat_map(Step::platforms).collect()
+    }
+
+    /// How long the document may run with the defaults of its parameters; see
+    /// [`Document::execution_timeout_with`].
+    pub fn execution_timeout(&self) -> Duration {
+        let defaults = self
+            .parameters
+            .iter()
+            .filter_map(|(name, definition)| Some((name.clone(), definition.default.clone()?)));
+        self.timeout(&defaults.collect())
+    }
+
+    /// How long the document may run with these parameters: the sum of what its steps may take, 3600 seconds for
+    /// each that does not say.
+    pub fn execution_timeout_with(&self, bound: &Bound) -> Duration {
+        self.timeout(bound.values())
+    }
+
+    /// The environment variables that carry `ENV_VAR` parameters into scripts: `SSM_` and the parameter's name.
+    pub fn environment(&self, values: &Map<String, Value>) -> BTreeMap<String, String> {
+        self.parameters
+            .iter()
+            .filter(|(_, definition)| definition.is_environment())
+            .filter_map(|(name, _)| Some((format!("SSM_{name}"), go_text::as_text(values.get(name)?))))
+            .collect()
+    }
+
+    fn timeout(&self, values: &Map<String, Value>) -> Duration {
+        self.steps.iter().map(|step| script_timeout(&interpolate(&step.inputs, values))).sum()
+    }
+}
+
+impl Step {
+    fn platforms(&self) -> Vec<Platform> {
+        let here = |platform: &Platform| !precondition::excludes(&self.precondition, *platform);
+        plugins::platforms(&self.action).iter().copied().filter(here).collect()
+    }
+}
+
+/// Sorts keys itself, since the order of `Map` depends on a feature that any crate of a build may switch on.
+fn write_canonical(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_canonical(value, text);
+            }
+            text.push(']');
+        }
+        Value::Object(object) => {
+            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+            text.push('{');
+            for (index, (key, value)) in sorted.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push(':');
+                write_canonical(value, text);
+            }
+            text.push('}');
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

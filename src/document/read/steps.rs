@@ -1,0 +1,213 @@
+//! The `mainSteps` section.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::document::Step;
+use crate::errors::{Problems, described, element, member, quoted};
+use crate::fields::Fields;
+use crate::interpolate::reference;
+use crate::parameter::{ParameterDefinition, ParameterType};
+use crate::precondition::STRING_EQUALS;
+use crate::{plugins, suggest};
+
+mod script;
+
+/// The keys that mean something, and those without effect whose type the agent checks nevertheless.
+const KEYS: [&str; 8] =
+    ["name", "action", "inputs", "precondition", "timeoutSeconds", "maxAttempts", "onFailure", "settings"];
+/// The longest name of a step.
+const LONGEST_NAME: usize = 128;
+/// The folder beside the steps' own that downloads go to.
+const DOWNLOADS: &str = "downloads";
+
+type Parameters = BTreeMap<String, ParameterDefinition>;
+
+pub(super) fn read(document: &Fields<'_>, parameters: &Parameters, problems: &mut Problems) -> Vec<Step> {
+    const KEY: &str = "mainSteps";
+    let path = document.path_of(KEY);
+    let values = match document.get(KEY) {
+        Some(Value::Array(values)) => values.as_slice(),
+        None => {
+            let mend = match document.get("runtimeConfig") {
+                Some(_) => ": runtimeConfig belongs to schema version 1.2",
+                None => ": write a list of steps, each with name, action and inputs",
+            };
+            problems.add(path, format!("is missing{mend}"));
+            return Vec::new();
+        }
+        Some(other) => {
+            problems.add(path, format!("expected a list of steps, found {}", described(other)));
+            return Vec::new();
+        }
+    };
+    if values.is_empty() {
+        problems.add(&path, "is empty: a document needs at least one step");
+    }
+    let mut names = BTreeSet::new();
+    let mut steps = Vec::with_capacity(values.len());
+    for (index, value) in values.iter().enumerate() {
+        let path = element(&path, index);
+        let Value::Object(object) = value else {
+            problems.add(
+                path,
+                format!("expected an object with name, action and inputs, found {}", described(value)),
+            );
+            continue;
+        };
+        let Some(step) = step(object, &path, parameters, problems) else { continue };
+        if !names.insert(step.name.clone()) {
+            problems.add(
+                member(&path, "name"),
+                format!("{} names an earlier step too: give each step a name of its own", quoted(&step.name)),
+            );
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+fn step(
+    object: &Map<String, Value>,
+    path: &str,
+    parameters: &Parameters,
+    problems: &mut Problems,
+) -> Option<Step> {
+    let fields = Fields::read(object, path, &KEYS, problems);
+    let name = name(&fields, problems);
+    let action = action(&fields, problems);
+    let precondition = precondition(&fields, parameters, problems);
+    let inputs = inputs(&fields, action, problems);
+    fields.check_whole_number("timeoutSeconds", problems);
+    fields.check_whole_number("maxAttempts", problems);
+    fields.text("onFailure", problems);
+    Some(Step { name: name?.to_owned(), action: action?.to_owned(), inputs, precondition })
+}
+
+/// A step's name is the name of its folder, and on AWS's agent part of a shell command.
+fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
+    const KEY: &str = "name";
+    let path = fields.path_of(KEY);
+    let name = required(fields, KEY, "a name that is unique in the document", problems)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+    if !name.chars().all(allowed) || name.starts_with(['.', '-']) {
+        problems.add(
+            path,
+            format!(
+                "{} is not allowed: use letters, digits, '_', '-', '.' and ':' only, with no '.' or '-' at the start",
+                quoted(name)
+            ),
+        );
+    } else if name.len() > LONGEST_NAME {
+        problems.add(path, format!("has {} characters: at most {LONGEST_NAME} are allowed", name.len()));
+    } else if name.eq_ignore_ascii_case(DOWNLOADS) {
+        problems.add(
+            path,
+            format!("{name:?} is reserved for the folder of downloaded files: choose another name"),
+        );
+    }
+    Some(name)
+}
+
+fn action<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
+    required(fields, "action", "a plugin such as aws:runShellScript", problems)
+}
+
+/// A text that has to be there and not empty.
+fn required<'a>(fields: &Fields<'a>, key: &str, what: &str, problems: &mut Problems) -> Option<&'a str> {
+    if fields.get(key).is_none() {
+        problems.add(fields.path_of(key), format!("is missing: give {what}"));
+    }
+    let text = fields.text(key, problems)?;
+    if text.is_empty() {
+        problems.add(fields.path_of(key), format!("is empty: give {what}"));
+        return None;
+    }
+    Some(text)
+}
+
+fn inputs(fields: &Fields<'_>, action: Option<&str>, problems: &mut Problems) -> Value {
+    const KEY: &str = "inputs";
+    match fields.get(KEY) {
+        Some(value @ Value::Object(inputs)) => {
+            if action.is_some_and(plugins::is_script) {
+                script::check(inputs, &fields.path_of(KEY), problems);
+            }
+            value.clone()
+        }
+        None => Value::Object(Map::new()),
+        Some(other) => {
+            problems.add(fields.path_of(KEY), format!("expected an object, found {}", described(other)));
+            Value::Object(Map::new())
+        }
+    }
+}
+
+fn precondition(
+    fields: &Fields<'_>,
+    parameters: &Parameters,
+    problems: &mut Problems,
+) -> BTreeMap<String, Vec<String>> {
+    const KEY: &str = "precondition";
+    let path = fields.path_of(KEY);
+    let operators = match fields.get(KEY) {
+        None => return BTreeMap::new(),
+        Some(Value::Object(operators)) => operators,
+        Some(other) => {
+            problems.add(path, format!("expected an object such as {{\"StringEquals\": [\"platformType\", \"Linux\"]}}, found {}", described(other)));
+            return BTreeMap::new();
+        }
+    };
+    let mut precondition = BTreeMap::new();
+    for (operator, arguments) in operators {
+        let path = member(&path, operator);
+        if operator != STRING_EQUALS
+            && let Some(name) = suggest::nearest(operator, [STRING_EQUALS])
+        {
+            problems.add(&path, format!("unknown operator (did you mean {name:?}?)"));
+        }
+        precondition
+            .insert(operator.clone(), self::arguments(operator, arguments, &path, parameters, problems));
+    }
+    precondition
+}
+
+fn arguments(
+    operator: &str,
+    arguments: &Value,
+    path: &str,
+    parameters: &Parameters,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let Value::Array(arguments) = arguments else {
+        problems.add(path, format!("expected a list of two strings, found {}", described(arguments)));
+        return Vec::new();
+    };
+    if operator == STRING_EQUALS && arguments.len() != 2 {
+        problems.add(path, format!("expected a list of two strings, found {} items", arguments.len()));
+    }
+    let mut texts = Vec::with_capacity(arguments.len());
+    for (index, argument) in arguments.iter().enumerate() {
+        match argument {
+            Value::String(text) => {
+                check_argument(text, &element(path, index), parameters, problems);
+                texts.push(text.clone());
+            }
+            other => {
+                problems.add(element(path, index), format!("expected a string, found {}", described(other)));
+            }
+        }
+    }
+    texts
+}
+
+/// A parameter that is a whole argument has to be a text; any other value stops AWS's agent for good.
+fn check_argument(argument: &str, path: &str, parameters: &Parameters, problems: &mut Problems) {
+    if let Some((name, "")) = reference(argument)
+        && let Some(kind) = parameters.get(name).map(|definition| definition.kind)
+        && kind != ParameterType::String
+    {
+        problems.add(path, format!("parameter {name:?} is a {kind}: only a String can be compared"));
+    }
+}

@@ -1,0 +1,78 @@
+//! The inputs of script plugins as far as they can be judged before interpolation: what cannot but fail on the node is
+//! refused while its author is there to mend it.
+
+use serde_json::{Map, Value};
+
+use crate::errors::{Problems, described, element, member, quoted};
+use crate::suggest;
+
+const KEYS: [&str; 8] = [
+    "runCommand",
+    "timeoutSeconds",
+    "workingDirectory",
+    "environment",
+    "id",
+    "onFailure",
+    "onSuccess",
+    "finallyStep",
+];
+
+pub(super) fn check(inputs: &Map<String, Value>, path: &str, problems: &mut Problems) {
+    for (key, value) in inputs {
+        let path = member(path, key);
+        match KEYS.iter().copied().find(|name| name.eq_ignore_ascii_case(key)) {
+            Some("runCommand") => check_run_command(value, &path, problems),
+            Some("environment") => check_environment(value, &path, problems),
+            Some("workingDirectory" | "id") => check_text(value, &path, problems),
+            Some(_) => {}
+            None => {
+                if let Some(name) = suggest::nearest(key, KEYS) {
+                    problems.add(path, format!("unknown input {} (did you mean {name:?}?)", quoted(key)));
+                }
+            }
+        }
+    }
+}
+
+fn check_run_command(value: &Value, path: &str, problems: &mut Problems) {
+    match value {
+        Value::Null => {}
+        Value::Array(lines) => {
+            for (index, line) in lines.iter().enumerate() {
+                check_text(line, &element(path, index), problems);
+            }
+        }
+        Value::String(text) if text.contains("{{") => {}
+        other => problems.add(
+            path,
+            format!(
+                "expected a list of strings, one a line of the script, or a reference to a StringList, found {}",
+                described(other)
+            ),
+        ),
+    }
+}
+
+fn check_environment(value: &Value, path: &str, problems: &mut Problems) {
+    match value {
+        Value::Null => {}
+        Value::Object(variables) => {
+            for (name, value) in variables {
+                check_text(value, &member(path, name), problems);
+            }
+        }
+        Value::String(text) if text.contains("{{") => {}
+        other => problems.add(path, format!("expected an object of strings, found {}", described(other))),
+    }
+}
+
+fn check_text(value: &Value, path: &str, problems: &mut Problems) {
+    match value {
+        Value::Null | Value::String(_) => {}
+        Value::Number(_) | Value::Bool(_) => problems.add(
+            path,
+            format!("expected a string, found {}: write it in quotes, \"{value}\"", described(value)),
+        ),
+        other => problems.add(path, format!("expected a string, found {}", described(other))),
+    }
+}

@@ -1,0 +1,176 @@
+//! The inputs of the script plugins, `aws:runShellScript` and `aws:runPowerShellScript`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::go_text;
+
+/// How long a script may run if it does not say, in seconds.
+const DEFAULT_TIMEOUT: i64 = 3600;
+/// The seconds that a script may ask for; anything else means the default.
+const TIMEOUTS: std::ops::RangeInclusive<i64> = 5..=172_800;
+
+/// Inputs that have the wrong shape. The text is the agent's; it becomes the step's standard error, the code is 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Invalid format in plugin properties {shown};\nerror json: cannot unmarshal {found} into Go {target}"
+)]
+pub struct InputsError {
+    shown: String,
+    found: &'static str,
+    target: String,
+}
+
+/// What to run and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptInputs {
+    /// The lines of the script.
+    pub run_command: Vec<String>,
+    /// Where it runs; none if absent or empty.
+    pub working_directory: Option<String>,
+    /// How long it may run.
+    pub timeout: Duration,
+    /// Variables to add to its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The name of its folder within the step's, in schema 1.2; empty if absent.
+    pub id: String,
+}
+
+impl ScriptInputs {
+    /// Reads interpolated inputs. Keys are found without regard to case, absent ones have their default, so a step
+    /// without inputs is an empty script.
+    pub fn parse(inputs: &Value) -> Result<Self, InputsError> {
+        let reader = Reader { inputs };
+        let object = reader.object()?;
+        // The agent reports what is wrong with the first key of the sorted inputs. Its fields have different first
+        // letters in that order.
+        let environment = reader.environment(object)?;
+        let id = reader.text(object, "id", "ID")?.unwrap_or_default();
+        let run_command = reader.run_command(object)?;
+        let working_directory = reader.text(object, "workingDirectory", "WorkingDirectory")?;
+        Ok(Self {
+            run_command,
+            working_directory: working_directory.filter(|directory| !directory.is_empty()),
+            timeout: script_timeout(inputs),
+            environment,
+            id,
+        })
+    }
+
+    /// The script's file: the commands as lines, each ended by a newline.
+    pub fn script_text(&self) -> String {
+        self.run_command.join("\n") + "\n"
+    }
+}
+
+/// How long a step with these interpolated inputs may run.
+///
+/// A fraction is cut off. Whatever is no number, or outside 5 to 172,800 seconds, means 3600 seconds.
+pub fn script_timeout(inputs: &Value) -> Duration {
+    let asked = match inputs.as_object().and_then(|object| input(object, "timeoutSeconds")) {
+        Some(Value::Number(number)) => number.as_f64().map(seconds),
+        Some(Value::String(text)) => text.parse::<i64>().ok().or_else(|| decimal(text).map(seconds)),
+        _ => None,
+    };
+    let seconds = asked.filter(|seconds| TIMEOUTS.contains(seconds)).unwrap_or(DEFAULT_TIMEOUT);
+    Duration::from_secs(seconds.unsigned_abs())
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "cutting the fraction off is the rule, the cast saturates"
+)]
+fn seconds(value: f64) -> i64 {
+    value as i64
+}
+
+/// A decimal number as the agent reads it: no blanks, no names such as `inf`.
+fn decimal(text: &str) -> Option<f64> {
+    let digits = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    text.chars().all(digits).then(|| text.parse().ok()).flatten()
+}
+
+/// The input of this name; of several that differ in case, the last in sorted order.
+fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object
+        .iter()
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .max_by_key(|(key, _)| *key)
+        .map(|(_, value)| value)
+}
+
+struct Reader<'a> {
+    inputs: &'a Value,
+}
+
+impl Reader<'_> {
+    fn object(&self) -> Result<&Map<String, Value>, InputsError> {
+        static NO_INPUTS: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        match self.inputs {
+            Value::Object(object) => Ok(object),
+            Value::Null => Ok(&NO_INPUTS),
+            other => Err(self.error(other, "value of type runscript.RunScriptPluginInput".to_owned())),
+        }
+    }
+
+    fn run_command(&self, object: &Map<String, Value>) -> Result<Vec<String>, InputsError> {
+        match input(object, "runCommand") {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(Value::Array(lines)) => {
+                lines.iter().map(|line| Ok(self.string(line, "RunCommand")?.unwrap_or_default())).collect()
+            }
+            Some(other) => Err(self.field_error(other, "RunCommand", "[]string")),
+        }
+    }
+
+    fn environment(&self, object: &Map<String, Value>) -> Result<BTreeMap<String, String>, InputsError> {
+        match input(object, "environment") {
+            None | Some(Value::Null) => Ok(BTreeMap::new()),
+            Some(Value::Object(variables)) => variables
+                .iter()
+                .map(|(name, value)| {
+                    Ok((name.clone(), self.string(value, "Environment")?.unwrap_or_default()))
+                })
+                .collect(),
+            Some(other) => Err(self.field_error(other, "Environment", "map[string]string")),
+        }
+    }
+
+    fn text(
+        &self,
+        object: &Map<String, Value>,
+        key: &str,
+        field: &str,
+    ) -> Result<Option<String>, InputsError> {
+        input(object, key).map_or(Ok(None), |value| self.string(value, field))
+    }
+
+    fn string(&self, value: &Value, field: &str) -> Result<Option<String>, InputsError> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            other => Err(self.field_error(other, field, "string")),
+        }
+    }
+
+    fn field_error(&self, found: &Value, field: &str, wanted: &str) -> InputsError {
+        self.error(found, format!("struct field RunScriptPluginInput.{field} of type {wanted}"))
+    }
+
+    fn error(&self, found: &Value, target: String) -> InputsError {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        InputsError { shown: go_text::as_message(self.inputs), found, target }
+    }
+}
+
+#[cfg(test)]
+mod tests;
