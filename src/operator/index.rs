@@ -8,10 +8,10 @@ mod invocations;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
-use keelson_api::{Association, Document, Invocation, ManagedNode};
+use keelson_api::{Association, Command, Document, Invocation, ManagedNode};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -40,6 +40,22 @@ pub enum Change {
         /// Name of its Command.
         command: String,
     },
+    /// An Association was made, changed or deleted.
+    Association {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// A Command was made, changed or deleted.
+    Command {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The Association that made it.
+        association: Option<String>,
+    },
     /// A Document's status or spec changed.
     Document {
         /// Its namespace.
@@ -57,6 +73,8 @@ pub struct Index {
     pub documents: Store<Document>,
     /// Every Association.
     pub associations: Store<Association>,
+    /// Every Command.
+    pub commands: Store<Command>,
     /// Every Invocation, by Command.
     pub invocations: InvocationIndex,
     changes: broadcast::Sender<Change>,
@@ -84,10 +102,30 @@ impl Index {
                 let _ = changes.send(change);
             }
         });
-        let associations = cache(client, |_| {}, |_: &Association| {});
+        let associations = cache(client, |_| {}, {
+            let changes = changes.clone();
+            move |association: &Association| {
+                let change = Change::Association {
+                    namespace: association.namespace().unwrap_or_default(),
+                    name: association.name_any(),
+                };
+                let _ = changes.send(change);
+            }
+        });
+        let commands = cache(client, |_| {}, {
+            let changes = changes.clone();
+            move |command: &Command| {
+                let change = Change::Command {
+                    namespace: command.namespace().unwrap_or_default(),
+                    name: command.name_any(),
+                    association: association_of(command),
+                };
+                let _ = changes.send(change);
+            }
+        });
         let invocations = InvocationIndex::default();
         tokio::spawn(follow_invocations(client.clone(), invocations.clone(), changes.clone()));
-        Self { nodes, documents, associations, invocations, changes }
+        Self { nodes, documents, associations, commands, invocations, changes }
     }
 
     /// Waits until every cache has been filled once.
@@ -95,6 +133,7 @@ impl Index {
         self.nodes.wait_until_ready().await?;
         self.documents.wait_until_ready().await?;
         self.associations.wait_until_ready().await?;
+        self.commands.wait_until_ready().await?;
         self.invocations.filled().await;
         Ok(())
     }
@@ -121,6 +160,13 @@ impl Index {
             })
         })
     }
+}
+
+/// The Association that made a Command.
+fn association_of(command: &Command) -> Option<String> {
+    let owners = command.metadata.owner_references.as_deref().unwrap_or_default();
+    let owner = owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == Association::kind(&()))?;
+    Some(owner.name.clone())
 }
 
 fn cache<K: Kind>(
