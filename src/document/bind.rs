@@ -10,8 +10,8 @@ use crate::errors::{Errors, Problems, element, member};
 use crate::parameter::{ParameterDefinition, ParameterType};
 use crate::{suggest, text};
 
-/// Typed values for all of a document's parameters: a text for a String, a list for a StringList, an object for a
-/// StringMap, a number for an Integer, a boolean for a Boolean, a list of objects for a MapList.
+/// Typed values for all of a document's parameters: a text for a String, a list for a `StringList`, an object for a
+/// `StringMap`, a number for an Integer, a boolean for a Boolean, a list of objects for a `MapList`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bound(Map<String, Value>);
 
@@ -36,7 +36,7 @@ impl Document {
     /// Checks a Command's parameters, in AWS's form of lists of texts, and adds the defaults.
     ///
     /// A list type takes any number of texts, each other type exactly one: the agent would take the first of
-    /// several, which loses what the user wrote. A StringMap is one JSON object as text, a MapList one such text for
+    /// several, which loses what the user wrote. A `StringMap` is one JSON object as text, a `MapList` one such text for
     /// each object. Paths of problems begin with `parameters`.
     pub fn bind(&self, given: &BTreeMap<String, Vec<String>>) -> Result<Bound, Errors> {
         let mut problems = Problems::default();

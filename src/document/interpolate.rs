@@ -48,6 +48,12 @@ pub(crate) fn embed(text: &str, values: &Map<String, Value>) -> String {
     out
 }
 
+/// The names of all references in `text`, whether or not they have a value.
+pub(crate) fn references(text: &str) -> impl Iterator<Item = &str> {
+    let starts = text.char_indices().filter(|(_, character)| *character == '{');
+    starts.filter_map(|(start, _)| reference(text.get(start..)?)).map(|(name, _)| name)
+}
+
 /// The name of the reference that `text` begins with, and what follows it.
 pub(crate) fn reference(text: &str) -> Option<(&str, &str)> {
     let inner = text.strip_prefix("{{")?.trim_start_matches(is_blank);

@@ -25,6 +25,7 @@ mod platform;
 pub mod plugins;
 mod precondition;
 mod read;
+mod references;
 mod shell_script;
 mod suggest;
 mod text;

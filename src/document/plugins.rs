@@ -51,6 +51,11 @@ pub fn is_known(action: &str) -> bool {
     SESSION.contains(&action) || command_platforms(action).is_some()
 }
 
+/// The names that a step of a Command document can have as its action.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    COMMAND.iter().map(|(name, _)| *name)
+}
+
 /// Whether the plugin runs a script that it takes from `runCommand`.
 pub fn is_script(action: &str) -> bool {
     action == RUN_SHELL_SCRIPT || action == RUN_POWER_SHELL_SCRIPT

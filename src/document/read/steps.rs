@@ -17,7 +17,7 @@ mod script;
 /// The keys that mean something, and those without effect whose type the agent checks nevertheless.
 const KEYS: [&str; 8] =
     ["name", "action", "inputs", "precondition", "timeoutSeconds", "maxAttempts", "onFailure", "settings"];
-/// The longest name of a step.
+/// The longest name of a step, in bytes: with what is put around it, still the name of a file.
 const LONGEST_NAME: usize = 128;
 /// The folder beside the steps' own that downloads go to.
 const DOWNLOADS: &str = "downloads";
@@ -90,7 +90,7 @@ fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
     const KEY: &str = "name";
     let path = fields.path_of(KEY);
     let name = required(fields, KEY, "a name that is unique in the document", problems)?;
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+    let allowed = |c: char| c.is_alphanumeric() || "_-.:".contains(c);
     if !name.chars().all(allowed) || name.starts_with(['.', '-']) {
         problems.add(
             path,
@@ -100,7 +100,7 @@ fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
             ),
         );
     } else if name.len() > LONGEST_NAME {
-        problems.add(path, format!("has {} characters: at most {LONGEST_NAME} are allowed", name.len()));
+        problems.add(path, format!("has {} bytes: at most {LONGEST_NAME} are allowed", name.len()));
     } else if name.eq_ignore_ascii_case(DOWNLOADS) {
         problems.add(
             path,
@@ -110,8 +110,21 @@ fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
     Some(name)
 }
 
+/// A plugin that is not known may be one that a newer agent has, so only a slip of a known name is refused.
 fn action<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
-    required(fields, "action", "a plugin such as aws:runShellScript", problems)
+    const KEY: &str = "action";
+    let action = required(fields, KEY, "a plugin such as aws:runShellScript", problems)?;
+    if !plugins::is_known(action) {
+        let nearest = suggest::nearest(action, plugins::names())
+            .or_else(|| suggest::nearest(&format!("aws:{}", action.trim()), plugins::names()));
+        if let Some(name) = nearest {
+            problems.add(
+                fields.path_of(KEY),
+                format!("unknown plugin {} (did you mean {name:?}?)", quoted(action)),
+            );
+        }
+    }
+    Some(action)
 }
 
 /// A text that has to be there and not empty.
