@@ -36,6 +36,8 @@ pub struct Settings {
     pub catch_up: u64,
     /// `--lease-seconds`
     pub lease: u64,
+    /// `--certificate-seconds` of the gateways
+    pub certificate_seconds: u64,
     /// A library to preload into operator and gateways, with its environment.
     pub preload: Vec<(String, String)>,
 }
@@ -43,7 +45,15 @@ pub struct Settings {
 impl Settings {
     /// One gateway at `address`, and the product's defaults otherwise.
     pub fn at(address: IpAddr) -> Self {
-        Self { address, gateways: 1, deadline_grace: 60, catch_up: 15, lease: 15, preload: Vec::new() }
+        Self {
+            address,
+            gateways: 1,
+            deadline_grace: 60,
+            catch_up: 15,
+            lease: 15,
+            certificate_seconds: 86_400,
+            preload: Vec::new(),
+        }
     }
 
     /// The same with waits short enough for a test that is about something else.
@@ -70,7 +80,8 @@ impl Keelson {
     pub async fn start(folder: &Path, settings: &Settings) -> anyhow::Result<Self> {
         let control_plane = ControlPlane::start(&folder.join("control-plane")).await?;
         install(&control_plane).await?;
-        let addresses = (0..settings.gateways).map(|_| free_port(settings.address)).collect::<Result<Vec<_>, _>>()?;
+        let addresses =
+            (0..settings.gateways).map(|_| free_port(settings.address)).collect::<Result<Vec<_>, _>>()?;
         let plan = Plan { control_plane: &control_plane, folder, settings, addresses: &addresses };
         let mut gateways = Vec::new();
         for index in 0..settings.gateways {
@@ -154,7 +165,14 @@ async fn install(control_plane: &ControlPlane) -> anyhow::Result<()> {
         control_plane.kubectl(&["apply", "--server-side", "-k", &folder.to_string_lossy()]).await?;
     }
     control_plane
-        .kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", "app.kubernetes.io/part-of=keelson"])
+        .kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "crd",
+            "-l",
+            "app.kubernetes.io/part-of=keelson",
+        ])
         .await?;
     Ok(())
 }
@@ -180,6 +198,7 @@ impl Plan<'_> {
         let program = self.program("gateway", &format!("gateway-{index}"), "keelson-gateway").await?;
         Ok(program
             .arg(format!("--listen={listen}"))
+            .arg(format!("--certificate-seconds={}", self.settings.certificate_seconds))
             .arg(format!("--archive=file://{}", self.folder.join("archive").display())))
     }
 
@@ -204,6 +223,7 @@ impl Plan<'_> {
 
 /// An address with a port that nobody listens on now.
 fn free_port(address: IpAddr) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((address, 0)).with_context(|| format!("failed to listen on {address}"))?;
+    let listener =
+        TcpListener::bind((address, 0)).with_context(|| format!("failed to listen on {address}"))?;
     Ok(listener.local_addr()?)
 }

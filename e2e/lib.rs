@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod control_plane;
 pub mod keelson;
+pub mod lab;
 pub mod network;
 pub mod node;
 pub mod process;
@@ -17,6 +18,7 @@ pub mod wait;
 
 pub use control_plane::ControlPlane;
 pub use keelson::{Keelson, Settings};
+pub use lab::Lab;
 pub use network::Network;
 pub use node::Node;
 pub use process::{Process, Program};

@@ -50,7 +50,10 @@ impl Keelson {
     /// Enrols a node with an Activation, starts its agent, and returns its ManagedNode once it is Online.
     pub async fn enrol(&self, node: &Node, activation: &str) -> anyhow::Result<ManagedNode> {
         node.write("/root/enrolment.json", self.enrolment(activation).await?)?;
-        node.shell("/usr/local/bin/keelson-agent enrol --from /root/enrolment.json && rm /root/enrolment.json").await?;
+        node.shell(
+            "/usr/local/bin/keelson-agent enrol --from /root/enrolment.json && rm /root/enrolment.json",
+        )
+        .await?;
         node.shell(&format!("systemctl enable --now {AGENT_UNIT}")).await?;
         self.online(&node.host_name()).await
     }
@@ -61,7 +64,12 @@ impl Keelson {
     }
 
     /// The ManagedNode of a host name, once it has this ping status.
-    pub async fn node_with(&self, host_name: &str, wanted: PingStatus, timeout: Duration) -> anyhow::Result<ManagedNode> {
+    pub async fn node_with(
+        &self,
+        host_name: &str,
+        wanted: PingStatus,
+        timeout: Duration,
+    ) -> anyhow::Result<ManagedNode> {
         let nodes: Api<ManagedNode> = Api::namespaced(self.client(), "default");
         eventually(timeout, &format!("{host_name} to be {wanted:?}"), || async {
             let list = nodes.list(&kube::api::ListParams::default()).await?;

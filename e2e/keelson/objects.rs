@@ -80,7 +80,8 @@ pub fn has_ended(command: &Command) -> bool {
 /// The Invocations of a Command of the namespace `default`.
 pub async fn invocations_of(client: &Client, command: &str) -> anyhow::Result<Vec<Invocation>> {
     let invocations: Api<Invocation> = Api::namespaced(client.clone(), "default");
-    let list = invocations.list(&ListParams::default().fields(&format!("spec.commandName={command}"))).await?;
+    let list =
+        invocations.list(&ListParams::default().fields(&format!("spec.commandName={command}"))).await?;
     Ok(list.items)
 }
 
