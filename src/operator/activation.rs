@@ -64,13 +64,17 @@ fn next_status(activation: &Activation, made: &secret::Made, now: Timestamp) -> 
     let used = old.registrations_count.unwrap_or(0);
     let (ready, reason, message) = match made {
         secret::Made::Waiting(reason, message) => (false, *reason, message.clone()),
-        secret::Made::Ready(_) if expires <= now => {
-            (false, "Expired", format!("expired at {expires}; set spec.expirationDate or make another Activation"))
-        }
+        secret::Made::Ready(_) if expires <= now => (
+            false,
+            "Expired",
+            format!("expired at {expires}; set spec.expirationDate or make another Activation"),
+        ),
         secret::Made::Ready(_) if used >= activation.spec.registration_limit => (
             false,
             "LimitReached",
-            format!("all {used} registrations are used; raise spec.registrationLimit or make another Activation"),
+            format!(
+                "all {used} registrations are used; raise spec.registrationLimit or make another Activation"
+            ),
         ),
         secret::Made::Ready(name) => {
             (true, "Usable", format!("nodes can enrol with Secret {name} until {expires}"))
@@ -106,7 +110,8 @@ mod tests {
         };
         let mut activation = Activation::new("web", spec);
         activation.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-        activation.status = Some(ActivationStatus { registrations_count: Some(used), ..ActivationStatus::default() });
+        activation.status =
+            Some(ActivationStatus { registrations_count: Some(used), ..ActivationStatus::default() });
         activation
     }
 

@@ -93,7 +93,9 @@ pub fn find(
     let Some(number) = number else {
         return Err(Unresolved {
             reason: "DocumentNotReady",
-            message: format!("spec.documentName: Document {lower:?} has no valid version yet; see its conditions"),
+            message: format!(
+                "spec.documentName: Document {lower:?} has no valid version yet; see its conditions"
+            ),
         });
     };
     match status.versions.iter().find(|known| known.version == number) {

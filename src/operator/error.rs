@@ -23,6 +23,9 @@ pub enum Error {
     /// A cache has not been filled yet.
     #[error("the caches are not filled yet")]
     NotReady,
+    /// An object that was checked before does not hold any more.
+    #[error("an object has changed that cannot: {0}")]
+    Corrupt(String),
 }
 
 impl Error {
@@ -37,6 +40,7 @@ impl Error {
             Self::Serialize(_) => "serialize",
             Self::Random(_) => "random",
             Self::NotReady => "not_ready",
+            Self::Corrupt(_) => "corrupt",
         }
     }
 }

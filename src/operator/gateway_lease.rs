@@ -63,7 +63,8 @@ fn is_held_by(node: &ManagedNode, replica: &str) -> bool {
 }
 
 async fn lose(context: &Context, node: &ManagedNode) -> Result<(), Error> {
-    let api: Api<ManagedNode> = Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
+    let api: Api<ManagedNode> =
+        Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
     let mut conditions = node.status.clone().unwrap_or_default().conditions;
     let message = "the gateway that held its connection is gone";
     condition::set(&mut conditions, None, now(), condition::READY, false, "ConnectionLost", message);

@@ -44,8 +44,11 @@ impl LeaseKeeper {
 
     /// The lease by which a gateway replica shows that it lives.
     pub fn of_gateway(client: Client, namespace: &str, replica: &str, duration: Duration) -> Self {
-        let mut keeper = Self::new(client, namespace, &format!("{GATEWAY_LEASE_PREFIX}{replica}"), replica, duration);
-        keeper.labels.extend(GATEWAY_LEASE_LABEL.split_once('=').map(|(key, value)| (key.into(), value.into())));
+        let mut keeper =
+            Self::new(client, namespace, &format!("{GATEWAY_LEASE_PREFIX}{replica}"), replica, duration);
+        keeper
+            .labels
+            .extend(GATEWAY_LEASE_LABEL.split_once('=').map(|(key, value)| (key.into(), value.into())));
         keeper
     }
 
@@ -76,7 +79,12 @@ impl LeaseKeeper {
     }
 
     /// Lets the lease go, so that another replica need not wait for it to expire.
-    pub async fn release(client: Client, namespace: &str, name: &str, holder: &str) -> Result<(), kube::Error> {
+    pub async fn release(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        holder: &str,
+    ) -> Result<(), kube::Error> {
         let api: Api<Lease> = Api::namespaced(client, namespace);
         let mut lease = api.get(name).await?;
         match lease.spec.as_mut() {
@@ -97,7 +105,8 @@ impl LeaseKeeper {
             Err(error) => return Err(error),
         };
         let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        let free = holder.is_empty() || holder == self.holder || self.observed.has_expired(&lease, Instant::now());
+        let free =
+            holder.is_empty() || holder == self.holder || self.observed.has_expired(&lease, Instant::now());
         if !free {
             return Ok(false);
         }

@@ -60,7 +60,8 @@ async fn reconcile(node: Arc<ManagedNode>, context: Arc<Context>) -> Result<Acti
 }
 
 async fn delete(context: &Context, node: &ManagedNode) -> Result<(), Error> {
-    let api: Api<ManagedNode> = Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
+    let api: Api<ManagedNode> =
+        Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
     // Only as it was seen: a node that came back meanwhile stays.
     let preconditions = Preconditions { uid: node.uid(), resource_version: node.resource_version() };
     let parameters = DeleteParams::default().preconditions(preconditions);
@@ -83,7 +84,8 @@ async fn mirror_tags(context: &Context, node: &ManagedNode) -> Result<(), Error>
     // A merge patch, for labels seeded at enrolment belong to the gateway and must go when their tag goes.
     let mut labels: BTreeMap<String, Option<String>> = present.into_keys().map(|key| (key, None)).collect();
     labels.extend(wanted.into_iter().map(|(key, value)| (key, Some(value))));
-    let api: Api<ManagedNode> = Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
+    let api: Api<ManagedNode> =
+        Api::namespaced(context.client.clone(), &node.namespace().unwrap_or_default());
     let patch = json!({ "metadata": { "uid": node.uid(), "labels": labels } });
     let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     api.patch(&node.name_any(), &parameters, &Patch::Merge(patch)).await?;
@@ -106,7 +108,8 @@ enum Forget {
 
 /// When a node is to be removed. It needs a connection that was lost: a node that never connected stays.
 fn forget_in(node: &ManagedNode, now: Timestamp) -> Forget {
-    let Some(after) = node.spec.forget_after.as_deref().and_then(|text| text.parse::<SignedDuration>().ok()) else {
+    let Some(after) = node.spec.forget_after.as_deref().and_then(|text| text.parse::<SignedDuration>().ok())
+    else {
         return Forget::Never;
     };
     let agent = node.status.as_ref().and_then(|status| status.agent.as_ref());
@@ -127,7 +130,8 @@ mod tests {
     use keelson_api::{AgentStatus, ManagedNodeSpec, ManagedNodeStatus};
 
     fn node(ping_status: PingStatus, forget_after: Option<&str>) -> ManagedNode {
-        let spec = ManagedNodeSpec { forget_after: forget_after.map(Into::into), ..ManagedNodeSpec::default() };
+        let spec =
+            ManagedNodeSpec { forget_after: forget_after.map(Into::into), ..ManagedNodeSpec::default() };
         let mut node = ManagedNode::new("mi-0", spec);
         let agent = AgentStatus {
             ping_status,

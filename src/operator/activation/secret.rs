@@ -39,14 +39,16 @@ pub async fn ensure(context: &Context, activation: &Activation) -> Result<Made, 
     if let Some(secret) = &existing
         && !secret.owner_references().iter().any(|owner| Some(&owner.uid) == activation.metadata.uid.as_ref())
     {
-        let message = format!("Secret {name} exists and is not this Activation's: remove it or rename the Activation");
+        let message =
+            format!("Secret {name} exists and is not this Activation's: remove it or rename the Activation");
         return Ok(Made::Waiting("SecretConflict", message));
     }
     let Some(authority) = authority(context).await? else {
         return Ok(Made::Waiting("WaitingForGateway", "no gateway has started yet: it makes the CA".into()));
     };
     if context.settings.gateway_addresses.is_empty() {
-        let message = "the operator does not know where nodes reach the gateway: set --gateway-addresses".into();
+        let message =
+            "the operator does not know where nodes reach the gateway: set --gateway-addresses".into();
         return Ok(Made::Waiting("NoGatewayAddress", message));
     }
     let code = match existing.as_ref().and_then(|secret| text(secret, CODE)) {

@@ -26,7 +26,9 @@ pub enum Outcome {
 pub fn default_number(wanted: &str, versions: &[DocumentVersion]) -> Option<String> {
     match wanted {
         "$LATEST" => versions.last().map(|version| version.version.clone()),
-        number => versions.iter().find(|version| version.version == number).map(|version| version.version.clone()),
+        number => {
+            versions.iter().find(|version| version.version == number).map(|version| version.version.clone())
+        }
     }
 }
 
@@ -39,7 +41,8 @@ pub async fn update(context: &Context, document: &Document, outcome: Outcome) ->
     }
     let stalled = condition::get(&status.conditions, condition::STALLED);
     if let Some(stalled) = stalled
-        && condition::get(&old.conditions, condition::STALLED).is_none_or(|old| old.message != stalled.message)
+        && condition::get(&old.conditions, condition::STALLED)
+            .is_none_or(|old| old.message != stalled.message)
     {
         context.events.warning(document, &stalled.reason, "Validate", &stalled.message).await;
     }
@@ -83,11 +86,11 @@ fn describe(status: &mut DocumentStatus, number: &str, content: &Content) {
     status.parameters = content
         .parameters
         .iter()
-        .map(|parameter| DocumentParameter {
-            name: parameter.name.clone(),
-            type_: parameter.type_.to_string(),
-            default_value: parameter.default.as_ref().map(ToString::to_string),
-            description: parameter.description.clone(),
+        .map(|(name, definition)| DocumentParameter {
+            name: name.clone(),
+            type_: definition.kind.as_str().to_owned(),
+            default_value: definition.default.as_ref().map(ToString::to_string),
+            description: definition.description.clone(),
         })
         .collect();
 }

@@ -23,8 +23,13 @@ pub fn parse(content: &serde_json::Value) -> Result<Content, Errors> {
 }
 
 /// Makes sure that the newest version is `content`; all versions, oldest first.
-pub async fn ensure(client: &Client, document: &Document, content: &Content) -> Result<Vec<DocumentVersion>, Error> {
-    let api: Api<ControllerRevision> = Api::namespaced(client.clone(), &document.namespace().unwrap_or_default());
+pub async fn ensure(
+    client: &Client,
+    document: &Document,
+    content: &Content,
+) -> Result<Vec<DocumentVersion>, Error> {
+    let api: Api<ControllerRevision> =
+        Api::namespaced(client.clone(), &document.namespace().unwrap_or_default());
     let mut versions = list(&api, document).await?;
     let hash = content.hash();
     if versions.last().is_none_or(|latest| latest.hash != hash) {
@@ -38,7 +43,8 @@ pub async fn ensure(client: &Client, document: &Document, content: &Content) -> 
 
 /// The stored versions, oldest first. The revisions are the truth; the status only shows them.
 async fn list(api: &Api<ControllerRevision>, document: &Document) -> Result<Vec<DocumentVersion>, Error> {
-    let selector = ListParams::default().labels(&format!("{DOCUMENT_LABEL}={}", document.uid().unwrap_or_default()));
+    let selector =
+        ListParams::default().labels(&format!("{DOCUMENT_LABEL}={}", document.uid().unwrap_or_default()));
     let mut revisions = api.list(&selector).await?.items;
     revisions.sort_by_key(|revision| revision.revision);
     Ok(revisions.iter().map(described).collect())
@@ -53,7 +59,12 @@ fn described(revision: &ControllerRevision) -> DocumentVersion {
     }
 }
 
-fn revision(document: &Document, content: &Content, hash: &str, number: i64) -> Result<ControllerRevision, Error> {
+fn revision(
+    document: &Document,
+    content: &Content,
+    hash: &str,
+    number: i64,
+) -> Result<ControllerRevision, Error> {
     Ok(ControllerRevision {
         metadata: ObjectMeta {
             name: Some(keelson_core::names::suffixed(&document.name_any(), &format!("v{number}"))),
