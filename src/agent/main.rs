@@ -9,11 +9,14 @@ mod facts;
 mod files;
 mod identity;
 mod journal;
+mod plugin;
 mod random;
+mod reboot;
 mod renewal;
 mod resolver;
 mod run_directory;
 mod unenrol;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -45,7 +48,8 @@ fn perform(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             println!("{} of namespace {} is no longer enrolled", node.node, node.namespace);
         }
         Action::Version => println!("keelson-agent {}", env!("CARGO_PKG_VERSION")),
-        Action::Run(_) | Action::Status | Action::Worker { .. } => {}
+        Action::Worker { directory } => return Ok(worker::main(directory)),
+        Action::Run(_) | Action::Status => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -67,7 +67,7 @@ pub(crate) fn is_supported(action: &str, platform: Platform) -> bool {
 }
 
 /// Where a step with this plugin does something. A plugin that nobody knows fails wherever it is sent, so all.
-pub(crate) fn platforms(action: &str) -> &'static [Platform] {
+pub fn platforms(action: &str) -> &'static [Platform] {
     match command_platforms(action) {
         Some(platforms) => platforms,
         None if SESSION.contains(&action) => &[],

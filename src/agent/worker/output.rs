@@ -1,0 +1,245 @@
+//! What a step writes: kept whole in a file up to a cap, counted and digested on the way.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use keelson_core::output::STREAM_LIMIT;
+use sha2::{Digest, Sha256};
+
+use crate::files::FileError;
+use crate::run_directory::{RunDirectory, StepRecord, Stream, StreamRecord};
+
+/// How much of a file is read at a time to digest it again.
+const READ_BYTES: usize = 16 * 1024;
+
+/// Both streams of one step.
+#[derive(Debug)]
+pub struct StepOutput {
+    /// Standard output.
+    pub stdout: OutputFile,
+    /// Standard error.
+    pub stderr: OutputFile,
+}
+
+impl StepOutput {
+    /// The streams of step `index`. `earlier` is the step's record from before a reboot, after which its output
+    /// goes on where it ended.
+    pub fn open(directory: &RunDirectory, index: u32, cap: u64, earlier: Option<&StepRecord>) -> Self {
+        let open = |stream, earlier: Option<&StreamRecord>| {
+            OutputFile::open(
+                directory.output(index, stream),
+                cap,
+                earlier.is_some_and(|record| record.capped),
+            )
+        };
+        Self {
+            stdout: open(Stream::Stdout, earlier.and_then(|record| record.stdout.as_ref())),
+            stderr: open(Stream::Stderr, earlier.and_then(|record| record.stderr.as_ref())),
+        }
+    }
+
+    /// One of the two.
+    pub fn stream(&mut self, stream: Stream) -> &mut OutputFile {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    /// Why output was lost, where it was and not by the cap.
+    pub fn failure(&self) -> Option<&FileError> {
+        self.stdout.failure.as_ref().or(self.stderr.failure.as_ref())
+    }
+}
+
+/// One stream of one step.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    file: Option<File>,
+    cap: u64,
+    bytes: u64,
+    digest: Sha256,
+    capped: bool,
+    failure: Option<FileError>,
+    unwritten: String,
+}
+
+impl OutputFile {
+    /// The file at `path`, which may hold what was written before a reboot. It is made when something comes.
+    fn open(path: PathBuf, cap: u64, capped: bool) -> Self {
+        let mut digest = Sha256::new();
+        let (bytes, failure) = match digest_file(&path, &mut digest) {
+            Ok(bytes) => (bytes, None),
+            Err(error) => (0, Some(FileError::new("read", &path, error))),
+        };
+        Self { path, file: None, cap, bytes, digest, capped, failure, unwritten: String::new() }
+    }
+
+    /// Keeps what the script wrote, as far as cap and disk allow. A full disk does not stop the script: what
+    /// cannot be written is dropped, and the step fails in the end.
+    pub fn append(&mut self, mut data: &[u8]) {
+        let room = usize::try_from(self.cap.saturating_sub(self.bytes)).unwrap_or(usize::MAX);
+        if data.len() > room {
+            self.capped = true;
+            data = data.get(..room).unwrap_or_default();
+        }
+        if data.is_empty() || self.failure.is_some() {
+            return;
+        }
+        if let Err(error) = self.write(data) {
+            self.failure = Some(FileError::new("write", &self.path, error));
+        }
+    }
+
+    /// Adds a sentence of the agent's own, which reaches the step's texts even when the file is full.
+    pub fn note(&mut self, sentence: &str) {
+        let before = self.bytes;
+        self.append(sentence.as_bytes());
+        let written = usize::try_from(self.bytes - before).unwrap_or(usize::MAX);
+        self.unwritten.push_str(sentence.get(written..).unwrap_or_default());
+    }
+
+    /// The stream's beginning: as much as a result can show.
+    pub fn head(&self) -> Vec<u8> {
+        let mut head = Vec::new();
+        if self.bytes > 0
+            && let Ok(file) = File::open(&self.path)
+        {
+            // A file that cannot be read back is shown as far as it could: the archive says the rest.
+            let _ = file.take(STREAM_LIMIT as u64).read_to_end(&mut head);
+        }
+        let room = STREAM_LIMIT.saturating_sub(head.len());
+        let unwritten = self.unwritten.as_bytes();
+        head.extend_from_slice(unwritten.get(..room).unwrap_or(unwritten));
+        head
+    }
+
+    /// Length and digest of what was kept, or nothing where nothing was written.
+    pub fn record(&self) -> Option<StreamRecord> {
+        (self.bytes > 0 || self.capped).then(|| StreamRecord {
+            bytes: self.bytes,
+            sha256: format!("{:x}", self.digest.clone().finalize()),
+            capped: self.capped,
+        })
+    }
+
+    fn write(&mut self, mut data: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(create(&self.path)?),
+        };
+        while !data.is_empty() {
+            match file.write(data) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    let (written, rest) = data.split_at(count);
+                    self.digest.update(written);
+                    self.bytes += count as u64;
+                    data = rest;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Feeds a file to the digest and tells its length, 0 where there is none.
+fn digest_file(path: &Path, digest: &mut Sha256) -> io::Result<u64> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => {
+                digest.update(buffer.get(..count).unwrap_or_default());
+                bytes += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn opened(folder: &Path, cap: u64) -> OutputFile {
+        OutputFile::open(folder.join("0/stdout"), cap, false)
+    }
+
+    fn sha256(text: &[u8]) -> String {
+        format!("{:x}", Sha256::digest(text))
+    }
+
+    #[test]
+    fn a_silent_stream_leaves_no_file_and_no_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = opened(folder.path(), 10);
+        assert_eq!((file.record(), file.head()), (None, Vec::new()));
+        assert!(!folder.path().join("0").exists());
+    }
+
+    #[test]
+    fn what_is_past_the_cap_is_dropped_and_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = opened(folder.path(), 10);
+        file.append(b"0123456");
+        file.append(b"7");
+        assert!(!file.record().unwrap().capped);
+        file.append(b"89abc");
+        file.append(b"def");
+        let expected = StreamRecord { bytes: 10, sha256: sha256(b"0123456789"), capped: true };
+        assert_eq!(file.record(), Some(expected));
+        assert_eq!(fs::read(folder.path().join("0/stdout")).unwrap(), b"0123456789");
+    }
+
+    #[test]
+    fn a_reopened_stream_goes_on_and_its_digest_covers_both_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        opened(folder.path(), 100).append(b"first\n");
+        let mut file = opened(folder.path(), 100);
+        file.append(b"second\n");
+        assert_eq!(file.head(), b"first\nsecond\n");
+        assert_eq!(file.record().unwrap().sha256, sha256(b"first\nsecond\n"));
+    }
+
+    #[test]
+    fn a_note_is_in_the_text_even_when_the_file_has_no_room_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = opened(folder.path(), 12);
+        file.append(b"0123456789");
+        file.note("failed");
+        assert_eq!(file.head(), b"0123456789failed");
+        assert_eq!(file.record().unwrap().bytes, 12);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_why_and_still_shows_notes() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("0"), "in the way").unwrap();
+        let mut file = opened(folder.path(), 100);
+        file.append(b"lost");
+        file.note("note");
+        assert!(file.failure.as_ref().unwrap().to_string().starts_with("cannot read "));
+        assert_eq!((file.head(), file.record()), (b"note".to_vec(), None));
+    }
+}
