@@ -1,4 +1,5 @@
 //! The worker process on a run's folder, as the daemon starts it: nothing here knows its code.
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 #[path = "worker/harness.rs"]
 mod harness;

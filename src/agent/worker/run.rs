@@ -119,16 +119,21 @@ impl<'a> Run<'a> {
         record
     }
 
-    /// Writes the outcome so that a power cut cannot lose it.
+    /// Writes the outcome. The daemon journals it at once, so waiting for the disk twice would only be slow; a
+    /// wish to reboot waits, because what comes next may be less gentle than it should.
     fn finish(mut self) -> Result<(), RunDirectoryError> {
         self.progress.current = None;
         self.progress.finished = true;
         self.progress.ended_unix_ms = clock::unix_ms();
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.progress.duration_ms = self.earlier_ms.saturating_add(elapsed);
+        let durability = match self.progress.status {
+            StepStatus::SuccessAndReboot => Durability::Durable,
+            _ => Durability::Atomic,
+        };
         let give_up = Instant::now() + WRITE_PATIENCE;
         loop {
-            match self.directory.write_progress(&self.progress, Durability::Durable) {
+            match self.directory.write_progress(&self.progress, durability) {
                 Err(_) if Instant::now() < give_up => thread::sleep(WRITE_PAUSE),
                 done => return done,
             }
