@@ -9,8 +9,9 @@ use std::str::Chars;
 
 use regex::{Regex, RegexBuilder};
 
-/// The most that a compiled expression may take, in bytes. Twice what the largest expression of AWS's documents needs.
-const SIZE_LIMIT: usize = 32 * 1024 * 1024;
+/// The most that a compiled expression may take, in bytes. The default of the engine is a little less; the agent's has no
+/// limit but that on repetitions.
+const SIZE_LIMIT: usize = 16 * 1024 * 1024;
 /// The most repetitions of a part that the agent's engine takes.
 const MOST_REPEATS: u32 = 1000;
 

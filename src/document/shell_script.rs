@@ -42,21 +42,29 @@ impl ScriptInputs {
     /// Reads interpolated inputs. Keys are found without regard to case, absent ones have their default, so a step
     /// without inputs is an empty script.
     pub fn parse(inputs: &Value) -> Result<Self, InputsError> {
-        let reader = Reader { inputs };
-        let object = reader.object()?;
-        // The agent reports what is wrong with the first key of the sorted inputs. Its fields have different first
-        // letters in that order.
-        let environment = reader.environment(object)?;
-        let id = reader.text(object, "id", "ID")?.unwrap_or_default();
-        let run_command = reader.run_command(object)?;
-        let working_directory = reader.text(object, "workingDirectory", "WorkingDirectory")?;
-        Ok(Self {
-            run_command,
-            working_directory: working_directory.filter(|directory| !directory.is_empty()),
+        let mut script = Self {
+            run_command: Vec::new(),
+            working_directory: None,
             timeout: script_timeout(inputs),
-            environment,
-            id,
-        })
+            environment: BTreeMap::new(),
+            id: String::new(),
+        };
+        let reader = Reader { inputs };
+        // In the agent's order, which decides what a second spelling of a key replaces and which fault is reported.
+        for (key, value) in reader.sorted()? {
+            match key.to_ascii_lowercase().as_str() {
+                "runcommand" => script.run_command = reader.lines(value)?,
+                "environment" => script.environment.extend(reader.variables(value)?),
+                "id" => script.id = reader.string(value, "ID")?.unwrap_or(script.id),
+                "workingdirectory" => {
+                    let directory = reader.string(value, "WorkingDirectory")?;
+                    script.working_directory = directory.or(script.working_directory);
+                }
+                _ => {}
+            }
+        }
+        script.working_directory = script.working_directory.filter(|directory| !directory.is_empty());
+        Ok(script)
     }
 
     /// The script's file: the commands as lines, each ended by a newline.
@@ -101,50 +109,41 @@ fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
         .map(|(_, value)| value)
 }
 
+/// Reads fields, and words what is wrong with one as the agent does.
 struct Reader<'a> {
     inputs: &'a Value,
 }
 
-impl Reader<'_> {
-    fn object(&self) -> Result<&Map<String, Value>, InputsError> {
-        static NO_INPUTS: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+impl<'a> Reader<'a> {
+    fn sorted(&self) -> Result<BTreeMap<&'a String, &'a Value>, InputsError> {
         match self.inputs {
-            Value::Object(object) => Ok(object),
-            Value::Null => Ok(&NO_INPUTS),
+            Value::Object(object) => Ok(object.iter().collect()),
+            Value::Null => Ok(BTreeMap::new()),
             other => Err(self.error(other, "value of type runscript.RunScriptPluginInput".to_owned())),
         }
     }
 
-    fn run_command(&self, object: &Map<String, Value>) -> Result<Vec<String>, InputsError> {
-        match input(object, "runCommand") {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(lines)) => {
+    fn lines(&self, value: &Value) -> Result<Vec<String>, InputsError> {
+        match value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(lines) => {
                 lines.iter().map(|line| Ok(self.string(line, "RunCommand")?.unwrap_or_default())).collect()
             }
-            Some(other) => Err(self.field_error(other, "RunCommand", "[]string")),
+            other => Err(self.field_error(other, "RunCommand", "[]string")),
         }
     }
 
-    fn environment(&self, object: &Map<String, Value>) -> Result<BTreeMap<String, String>, InputsError> {
-        match input(object, "environment") {
-            None | Some(Value::Null) => Ok(BTreeMap::new()),
-            Some(Value::Object(variables)) => variables
+    fn variables(&self, value: &Value) -> Result<BTreeMap<String, String>, InputsError> {
+        match value {
+            Value::Null => Ok(BTreeMap::new()),
+            Value::Object(variables) => variables
                 .iter()
                 .map(|(name, value)| {
                     Ok((name.clone(), self.string(value, "Environment")?.unwrap_or_default()))
                 })
                 .collect(),
-            Some(other) => Err(self.field_error(other, "Environment", "map[string]string")),
+            other => Err(self.field_error(other, "Environment", "map[string]string")),
         }
-    }
-
-    fn text(
-        &self,
-        object: &Map<String, Value>,
-        key: &str,
-        field: &str,
-    ) -> Result<Option<String>, InputsError> {
-        input(object, key).map_or(Ok(None), |value| self.string(value, field))
     }
 
     fn string(&self, value: &Value, field: &str) -> Result<Option<String>, InputsError> {

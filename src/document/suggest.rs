@@ -8,9 +8,13 @@ pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     known
         .into_iter()
         .filter_map(|name| {
+            let allowed = if name.chars().count() <= 4 { 1 } else { 2 };
+            // Also keeps the cost of a comparison in bounds, whatever a user writes.
+            if found.chars().count().abs_diff(name.chars().count()) > allowed {
+                return None;
+            }
             let distance =
                 if name.eq_ignore_ascii_case(found) { 0 } else { strsim::osa_distance(found, name) };
-            let allowed = if name.chars().count() <= 4 { 1 } else { 2 };
             (distance <= allowed && found.chars().count() > distance).then_some((distance, name))
         })
         .min_by_key(|(distance, _)| *distance)

@@ -25,11 +25,18 @@ const KEYS: [&str; 11] = [
     "interpolationType",
 ];
 
+/// The most parameters of a document: each may have a pattern, and to compile one takes time.
+const MOST_PARAMETERS: usize = 200;
+
 pub(super) fn read(document: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, ParameterDefinition> {
     const KEY: &str = "parameters";
     let mut definitions = BTreeMap::new();
     match document.get(KEY) {
         None => {}
+        Some(Value::Object(parameters)) if parameters.len() > MOST_PARAMETERS => problems.add(
+            document.path_of(KEY),
+            format!("has {} parameters: at most {MOST_PARAMETERS} are allowed", parameters.len()),
+        ),
         Some(Value::Object(parameters)) => {
             for (name, value) in parameters {
                 let path = member(KEY, name);

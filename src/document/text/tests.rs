@@ -1,1 +1,83 @@
-//! Behaviour of the module.
+//! Behaviour of reading text.
+
+use super::*;
+
+const STEPS: &str =
+    "mainSteps:\n- name: a\n  action: aws:runShellScript\n  inputs: {runCommand: [echo hi]}\n";
+
+fn yaml(rest: &str) -> Result<Document, Errors> {
+    parse(&format!("schemaVersion: '2.2'\n{STEPS}{rest}"))
+}
+
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn json_and_yaml_renderings_are_the_same_document() {
+    let json = r#"  {"mainSteps": [{"action": "aws:runShellScript", "inputs": {"runCommand": ["echo hi"]}, "name": "a"}],
+        "schemaVersion": "2.2"}"#;
+    let (json, yaml) = (parse(json).unwrap(), yaml("").unwrap());
+    assert_eq!(json.steps, yaml.steps);
+    assert_eq!(json.hash(), yaml.hash());
+    assert_eq!(parse(&format!("\u{feff}---\nschemaVersion: '2.2'\n{STEPS}")).unwrap().hash(), yaml.hash());
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_refused() {
+    assert!(refusal(r#"{"schemaVersion": "2.2", "a": {"b": 1, "b": 2}}"#).contains("\"b\" is given twice"));
+    assert!(yaml("description: x\ndescription: y\n").is_err());
+    let both = yaml("Description: x\ndescription: y\n").unwrap_err().to_string();
+    assert!(both.contains("in two spellings of \"description\""), "{both}");
+}
+
+#[test]
+fn words_and_numbers_that_only_look_typed_are_text_in_yaml() {
+    let document =
+        yaml("parameters:\n  p: {type: String, allowedValues: [yes, no, on, 0755, 1_000], default: yes}\n")
+            .unwrap();
+    let allowed = document.parameters["p"].allowed_values.clone().unwrap();
+    assert_eq!(allowed, ["yes", "no", "on", "0755", "1_000"]);
+}
+
+#[test]
+fn text_that_is_no_document_is_refused_with_what_it_is() {
+    assert!(refusal("").contains("found null"), "{}", refusal(""));
+    assert!(refusal("hello").contains("a document is an object, found the string \"hello\""));
+    assert!(refusal("- a").contains("found a list"));
+    assert!(refusal("{\"schemaVersion\": \"2.2\",}").contains("not valid JSON"));
+    assert!(refusal("a: [1\nb: 2").contains("nor valid YAML"));
+    assert!(refusal("a: 1\n---\nb: 2\n").contains("nor valid YAML"));
+    assert!(refusal("schemaVersion: !Ref x\n").contains("nor valid YAML"));
+    assert!(refusal("schemaVersion: .nan\n").contains("nor valid YAML"));
+}
+
+#[test]
+fn a_huge_document_is_refused_unread() {
+    let text = format!("schemaVersion: '2.2'\n{STEPS}description: {}\n", "x".repeat(LARGEST));
+    assert!(refusal(&text).contains("at most 1048576 are allowed"));
+    let value = serde_json::json!({"schemaVersion": "2.2", "description": "x".repeat(LARGEST)});
+    assert!(from_value(value).unwrap_err().to_string().contains("at most 1048576"));
+}
+
+#[test]
+fn aliases_and_depth_are_bounded() {
+    let anchors = "a: &a {schemaVersion: '2.2'}\nb: *a\n";
+    assert!(refusal(anchors).contains("schemaVersion: is missing"), "an alias itself is fine");
+    let mut bomb = String::from("l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let items = vec![format!("*l{}", level - 1); 10].join(", ");
+        bomb = bomb + &format!("l{level}: &l{level} [{items}]\n");
+    }
+    assert!(refusal(&bomb).contains("nor valid YAML"));
+    assert!(refusal(&"[".repeat(100_000)).contains("nor valid YAML"));
+    assert!(refusal(&format!("{{\"a\": {}", "[".repeat(100_000))).contains("not valid JSON"));
+    let nested: String = (0..10_000).map(|depth| " ".repeat(depth % 400) + "a:\n").collect();
+    assert!(parse(&nested).is_err());
+}
+
+#[test]
+fn numbers_of_any_length_are_read() {
+    let document = yaml("x: 12345678901234567890123\ny: 123456789012345678901234567890123456789012345\n");
+    assert!(document.is_ok(), "{document:?}");
+}
