@@ -1,5 +1,7 @@
 //! Behaviour of reading text.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 const STEPS: &str =
@@ -67,7 +69,7 @@ fn aliases_and_depth_are_bounded() {
     let mut bomb = String::from("l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..9 {
         let items = vec![format!("*l{}", level - 1); 10].join(", ");
-        bomb = bomb + &format!("l{level}: &l{level} [{items}]\n");
+        writeln!(bomb, "l{level}: &l{level} [{items}]").unwrap();
     }
     assert!(refusal(&bomb).contains("nor valid YAML"));
     assert!(refusal(&"[".repeat(100_000)).contains("nor valid YAML"));
