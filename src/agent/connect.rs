@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keelson_protocol::GATEWAY_SERVER_NAME;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity as TlsIdentity};
 
 use crate::identity::Identity;
@@ -77,6 +79,12 @@ impl Reach {
     #[cfg(test)]
     pub fn plaintext(address: &str) -> Self {
         Self { addresses: vec![address.to_owned()], proxy: None, tls: None }
+    }
+
+    /// Whether a text can be trusted as CAs at all: it holds at least one certificate and nothing broken.
+    pub fn is_ca_bundle(pem: &str) -> bool {
+        let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
+        certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
     }
 
     /// Tries each address once, beginning with number `first` (they go round).

@@ -106,7 +106,7 @@ impl Ticket {
         if let Some(address) = self.addresses.iter().find(|address| !connect::has_port(address)) {
             return invalid(format!("the address {address:?} is not of the form host:port"));
         }
-        if CertificateDer::from_pem_slice(self.ca.as_bytes()).is_err() {
+        if !Reach::is_ca_bundle(&self.ca) {
             return invalid("ca holds no certificate in PEM form".to_owned());
         }
         match proxy.map(connect::proxy_address) {

@@ -64,6 +64,16 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes of hexadecimal digits; empty if it is something else.
+pub fn unhex(text: &str) -> Vec<u8> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0).unwrap_or_default();
+    digits
+        .chunks_exact(2)
+        .filter_map(|pair| u8::try_from(pair.iter().fold(0, |byte, digit| byte * 16 + digit)).ok())
+        .collect()
+}
+
 fn parse_os_release(text: &str) -> Platform {
     let value = |key: &str| {
         let found = text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
@@ -105,6 +115,14 @@ mod tests {
         assert_eq!(platform_of("NAME='Arch Linux'\n"), ("Arch Linux".into(), String::new()));
         assert_eq!(platform_of("NAME=\"A \\\"B\\\"\"\n").0, "A \"B\"");
         assert_eq!(platform_of("garbage"), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_read_back_and_nothing_else_is() {
+        assert_eq!(unhex(&hex(&[0, 0x1f, 0xff])), [0, 0x1f, 0xff]);
+        for wrong in ["0", "zz", "éé", "+1"] {
+            assert!(unhex(wrong).is_empty(), "{wrong}");
+        }
     }
 
     #[test]

@@ -28,11 +28,6 @@ impl FileError {
     pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self { action, path: path.to_owned(), source }
     }
-
-    /// Whether the file is simply not there.
-    pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
-    }
 }
 
 /// Replaces the file at `path` with `text`, readable by its owner alone.

@@ -127,31 +127,48 @@ impl Journal {
 
     /// Takes the promise back: the run was not started in time and never will be.
     pub fn refuse(&self, uid: &str, message: &str) -> Result<(), JournalError> {
-        self.change(uid, |entry| entry.state = State::Refused(message.to_owned()), |transaction| {
-            transaction.open_table(ORDERS)?.remove(uid)?;
-            Ok(())
-        })
+        self.change(
+            uid,
+            |entry| entry.state = State::Refused(message.to_owned()),
+            |transaction| {
+                transaction.open_table(ORDERS)?.remove(uid)?;
+                Ok(())
+            },
+        )
     }
 
     /// Keeps how a run ended.
     pub fn finish(&self, uid: &str, result: &RunResult) -> Result<(), JournalError> {
         let bytes = result.encode_to_vec();
-        self.change(uid, |entry| entry.state = State::Finished, |transaction| {
-            transaction.open_table(ORDERS)?.remove(uid)?;
-            transaction.open_table(RESULTS)?.insert(uid, bytes.as_slice())?;
-            Ok(())
-        })
+        self.change(
+            uid,
+            |entry| entry.state = State::Finished,
+            |transaction| {
+                transaction.open_table(ORDERS)?.remove(uid)?;
+                transaction.open_table(RESULTS)?.insert(uid, bytes.as_slice())?;
+                Ok(())
+            },
+        )
     }
 
     /// The control plane has the result. What stays is short: enough to say it again. `folder_bytes` is what
     /// the run's folder takes on the disk.
-    pub fn acknowledge(&self, uid: &str, folder_bytes: u64, output_pending: bool) -> Result<(), JournalError> {
+    pub fn acknowledge(
+        &self,
+        uid: &str,
+        folder_bytes: u64,
+        output_pending: bool,
+    ) -> Result<(), JournalError> {
         let short = self.result(uid)?.map(shortened).unwrap_or_default().encode_to_vec();
         let retired = Retired { at: self.lived(), folder_bytes, output_pending };
-        self.change(uid, |entry| entry.state = State::Acknowledged(Some(retired)), |transaction| {
-            transaction.open_table(RESULTS)?.insert(uid, short.as_slice())?;
-            Ok(())
-        })
+        self.change(
+            uid,
+            |entry| entry.state = State::Acknowledged(Some(retired)),
+            |transaction| {
+                transaction.open_table(RESULTS)?.insert(uid, short.as_slice())?;
+                Ok(())
+            },
+        )
     }
 
     /// The archive has all output of an acknowledged run.

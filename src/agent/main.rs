@@ -4,8 +4,11 @@ mod args;
 mod backoff;
 mod clock;
 mod connect;
+mod daemon;
 mod enrol;
 mod facts;
+#[cfg(test)]
+mod fake_gateway;
 mod files;
 mod identity;
 mod journal;
@@ -14,8 +17,14 @@ mod random;
 mod reboot;
 mod renewal;
 mod resolver;
+mod retention;
 mod run_directory;
+mod runs;
+mod session;
+mod state_lock;
+mod status;
 mod unenrol;
+mod upload;
 mod worker;
 
 use std::process::ExitCode;
@@ -48,8 +57,16 @@ fn perform(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             println!("{} of namespace {} is no longer enrolled", node.node, node.namespace);
         }
         Action::Version => println!("keelson-agent {}", env!("CARGO_PKG_VERSION")),
+        Action::Run(run) => {
+            log_to_stderr(arguments.log_level);
+            block_on(daemon::run(state, run))??;
+        }
+        Action::Status => {
+            let report = status::report(state)?;
+            print!("{}", report.text);
+            return Ok(ExitCode::from(report.code));
+        }
         Action::Worker { directory } => return Ok(worker::main(directory)),
-        Action::Run(_) | Action::Status => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use keelson_protocol::v1::enrolment_client::EnrolmentClient;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+use crate::connect::ConnectError;
 use crate::identity::{Identity, IdentityError, IdentityFolder, Validity, key};
 
 /// The gateway answers within this, or it is taken for unreachable.
@@ -18,6 +19,9 @@ pub enum RenewError {
     /// The identity's files.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// No gateway.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The gateway says no, or cannot.
     #[error("the gateway does not renew the certificate: {}", said(.0))]
     Gateway(Box<Status>),

@@ -27,7 +27,12 @@ fn order() -> Order {
 
 fn result() -> RunResult {
     let step = StepResult { output: "short".into(), standard_output: "long".into(), ..StepResult::default() };
-    RunResult { command_uid: "uid-1".into(), status: "Success".into(), steps: vec![step], ..RunResult::default() }
+    RunResult {
+        command_uid: "uid-1".into(),
+        status: "Success".into(),
+        steps: vec![step],
+        ..RunResult::default()
+    }
 }
 
 fn journal() -> (tempfile::TempDir, Journal) {

@@ -1,0 +1,130 @@
+//! What the control plane is told of the runs, and what it acknowledges.
+
+use std::time::Instant;
+
+use keelson_protocol::v1::{Accepted, AgentMessage, Dispatch};
+use tokio::sync::mpsc;
+
+use super::notice::{self, Notice, RefusalReason};
+use super::{Inner, Phase, Runs, folder};
+use crate::journal::{Entry, State};
+
+impl Runs {
+    /// Begins to tell the control plane what happens, on a new connection: what is not finished, for Hello, and
+    /// everything else from then on. What has ended and is not acknowledged is told again.
+    pub fn attach(&self) -> (Vec<Accepted>, mpsc::UnboundedReceiver<Notice>) {
+        let mut inner = self.lock();
+        let (sender, receiver) = mpsc::unbounded_channel();
+        inner.notices = Some(sender);
+        inner.attached = Instant::now();
+        let mut running = Vec::new();
+        for (uid, active) in &mut inner.active {
+            match &mut active.phase {
+                Phase::Queued | Phase::Running | Phase::AwaitsReboot => {
+                    running
+                        .push(Accepted { command_uid: uid.clone(), invocation: active.invocation.clone() });
+                }
+                Phase::Finished { announced, .. } => *announced = None,
+                Phase::Reported => {}
+            }
+        }
+        drop(inner);
+        self.output.notify_one();
+        (running, receiver)
+    }
+
+    /// The connection is gone: nobody listens.
+    pub fn detach(&self) {
+        self.lock().notices = None;
+    }
+
+    /// The message that says `notice`.
+    pub fn message(&self, notice: Notice) -> Option<AgentMessage> {
+        notice::message(notice, |uid| match self.lock().journal.result(uid) {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "cannot read a result");
+                None
+            }
+        })
+    }
+
+    /// Tells the result of a run that has ended, with its output in the archive or with some of it pending.
+    pub fn announce(&self, uid: &str, output_pending: bool) {
+        let mut inner = self.lock();
+        let Some(active) = inner.active.get_mut(uid) else { return };
+        if let Phase::Finished { announced, .. } = &mut active.phase {
+            *announced = Some(output_pending);
+            inner.say(Notice::Finished { command_uid: uid.to_owned(), output_pending });
+        }
+    }
+
+    /// The control plane has the result of a run.
+    pub fn acknowledged(&self, uid: &str) {
+        let mut inner = self.lock();
+        let Some(active) = inner.active.get_mut(uid) else { return };
+        let Phase::Finished { announced, .. } = active.phase else { return };
+        // One that was acknowledged without having been told on this connection may have output left.
+        let pending = announced.unwrap_or(true);
+        let folder_bytes = folder::size(self.setting.directory(uid).path());
+        if let Err(error) = inner.journal.acknowledge(uid, folder_bytes, pending) {
+            // It stays unacknowledged, is told again on the next connection and acknowledged again.
+            tracing::error!(%error, "cannot keep an acknowledgement");
+            return;
+        }
+        inner.retired_bytes = inner.retired_bytes.saturating_add(folder_bytes);
+        if pending {
+            if let Some(active) = inner.active.get_mut(uid) {
+                active.phase = Phase::Reported;
+            }
+        } else {
+            inner.active.remove(uid);
+        }
+        drop(inner);
+        self.retired.notify_one();
+        self.changed.notify_one();
+    }
+}
+
+impl Inner {
+    /// Says it on the present connection. Without one it is told when there is: everything durable is.
+    pub(super) fn say(&self, notice: Notice) {
+        if let Some(notices) = &self.notices {
+            let _connection_may_be_gone = notices.send(notice);
+        }
+    }
+
+    pub(super) fn answer_again(&mut self, uid: &str, entry: &Entry) {
+        let (command_uid, invocation) = (uid.to_owned(), entry.invocation.clone());
+        match &entry.state {
+            State::Accepted => self.say(Notice::Accepted { command_uid, invocation }),
+            State::Finished => match self.active.get(uid).map(|active| &active.phase) {
+                Some(Phase::Finished { announced: Some(pending), .. }) => {
+                    self.say(Notice::Finished { command_uid, output_pending: *pending });
+                }
+                // Its output is on the way; the result follows.
+                _ => self.say(Notice::Accepted { command_uid, invocation }),
+            },
+            State::Acknowledged(retired) => {
+                let output_pending = retired.as_ref().is_some_and(|retired| retired.output_pending);
+                self.say(Notice::Finished { command_uid, output_pending });
+            }
+            State::Refused(message) => self.say(Notice::Refused {
+                command_uid,
+                invocation,
+                reason: RefusalReason::Expired,
+                message: message.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn refuse_unjournalled(&self, dispatch: &Dispatch, reason: RefusalReason, message: &str) {
+        tracing::warn!(command = dispatch.command_uid, message, "refused");
+        self.say(Notice::Refused {
+            command_uid: dispatch.command_uid.clone(),
+            invocation: dispatch.invocation.clone(),
+            reason,
+            message: message.to_owned(),
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! How the agent stands, for a person: the daemon keeps it in a file, `keelson-agent status` reads that.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::files::{self, Durability, FileError};
+use crate::identity::{Identity, IdentityError, IdentityFolder, Validity};
+use crate::runs::{Runs, Summary};
+use crate::state_lock;
+
+/// The connection to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Link {
+    /// Not connected, and trying; with why the last attempt failed.
+    Connecting {
+        /// Empty before the first attempt.
+        reason: String,
+    },
+    /// Connected.
+    Connected {
+        /// The gateway's own name.
+        gateway: String,
+        /// The address it was reached at.
+        address: String,
+        /// Since when, wall clock, milliseconds since the epoch.
+        since_unix_ms: i64,
+    },
+    /// The control plane has removed this node.
+    Removed {
+        /// What it said.
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    node: String,
+    link: Link,
+    running: Vec<String>,
+    queued: usize,
+    unacknowledged: usize,
+}
+
+/// What a person, or a script, is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Lines for a person.
+    pub text: String,
+    /// 0 connected, 3 not enrolled, 4 not connected.
+    pub code: u8,
+}
+
+/// Keeps the file up to date, for ever.
+pub async fn keep_record(state: &Path, node: &str, runs: Arc<Runs>, mut link: watch::Receiver<Link>) {
+    let path = state.join("status.json");
+    loop {
+        let Summary { running, queued, unacknowledged } = runs.summary();
+        let link_now = link.borrow_and_update().clone();
+        let record = Record { node: node.to_owned(), link: link_now, running, queued, unacknowledged };
+        let text = serde_json::json!(record).to_string();
+        if let Err(error) = files::replace(&path, text.as_bytes(), Durability::Atomic) {
+            tracing::warn!(%error, "cannot keep the status");
+        }
+        tokio::select! {
+            () = runs.changed() => {}
+            changed = link.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// How the agent with this state folder stands.
+pub fn report(state: &Path) -> Result<Report, IdentityError> {
+    let Some(identity) = IdentityFolder::new(state).load()? else {
+        let text =
+            "not enrolled: run `keelson-agent enrol --from FILE` with what the Activation's Secret holds\n";
+        return Ok(Report { text: text.to_owned(), code: 3 });
+    };
+    let alive = state_lock::is_held(state);
+    let record = read_record(state)?.filter(|record| record.node == identity.record.node);
+    Ok(described(&identity, alive, record.as_ref()))
+}
+
+fn read_record(state: &Path) -> Result<Option<Record>, FileError> {
+    // A record of another version is as good as none.
+    Ok(files::read(&state.join("status.json"))?.and_then(|text| serde_json::from_slice(&text).ok()))
+}
+
+fn described(identity: &Identity, alive: bool, record: Option<&Record>) -> Report {
+    let node = &identity.record;
+    let valid = match Validity::of(&identity.certificate) {
+        Ok(validity) => wall_time(validity.not_after),
+        Err(error) => error.to_string(),
+    };
+    let (gateway, code) = match record.map(|record| &record.link) {
+        _ if !alive => ("not connected: the agent does not run".to_owned(), 4),
+        None => ("not connected yet".to_owned(), 4),
+        Some(Link::Connecting { reason }) if reason.is_empty() => ("not connected yet".to_owned(), 4),
+        Some(Link::Connecting { reason }) => (format!("not connected: {reason}"), 4),
+        Some(Link::Removed { reason }) => (format!("removed by the control plane: {reason}"), 4),
+        Some(Link::Connected { gateway, address, since_unix_ms }) => {
+            let since = wall_time(since_unix_ms / 1000);
+            (format!("connected to {gateway} at {address} since {since}"), 0)
+        }
+    };
+    let work = record.filter(|_| alive).map(|record| {
+        let (documents, results) = (documents(record), record.unacknowledged);
+        format!("running documents:       {documents}\nunacknowledged results:  {results}\n")
+    });
+    let text = format!(
+        "enrolled as:             {} in namespace {}\n\
+         certificate valid until: {valid}\n\
+         gateway:                 {gateway}\n\
+         {}",
+        node.node,
+        node.namespace,
+        work.unwrap_or_default()
+    );
+    Report { text, code }
+}
+
+fn documents(record: &Record) -> String {
+    let mut text = record.running.len().to_string();
+    if !record.running.is_empty() {
+        text = format!("{text} ({})", record.running.join(", "));
+    }
+    if record.queued > 0 {
+        text = format!("{text}, {} waiting", record.queued);
+    }
+    text
+}
+
+fn wall_time(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|error| error.to_string(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Brings the output of runs into the archive: while they run, and to the end before their results are told.
+//!
+//! One piece of one stream is in memory at a time, whatever the runs print. Pieces go out in turn, so that a
+//! run that prints much does not hold up another one's result.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_protocol::v1::node_client::NodeClient;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tonic::transport::Channel;
+
+use crate::backoff::Backoff;
+use crate::runs::{OutputStage, OutputTask, Runs};
+
+mod transfer;
+
+use transfer::{Step, Transfer};
+
+/// How often the output of a document that runs is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// A result waits this long for an archive that takes nothing.
+const STALL_LIMIT: Duration = Duration::from_secs(30);
+/// A result waits this long for its output altogether, however steadily it goes in.
+const WAIT_LIMIT: Duration = Duration::from_secs(300);
+
+/// Uploads whenever there is a connection, for ever.
+pub async fn keep_uploading(runs: Arc<Runs>, mut channel: watch::Receiver<Option<Channel>>) {
+    let mut uploader = Uploader { runs, transfers: BTreeMap::new(), backoff: Backoff::default() };
+    loop {
+        let connected = channel.borrow_and_update().clone();
+        let Some(connected) = connected else {
+            if channel.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let next = uploader.pass(&mut NodeClient::new(connected)).await;
+        let wanted = uploader.runs.output_wanted();
+        // A new connection shows in `channel`; a new run or result in `wanted`; growth only when looked at.
+        tokio::select! {
+            () = async { if let Some(wait) = next { sleep(wait).await } else { wanted.await } } => {}
+            changed = channel.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+struct Uploader {
+    runs: Arc<Runs>,
+    transfers: BTreeMap<String, Transfer>,
+    backoff: Backoff,
+}
+
+impl Uploader {
+    /// Sends what there is, a piece of each run in turn; returns how long to wait before looking again, or
+    /// nothing if only an event can bring more.
+    async fn pass(&mut self, archive: &mut NodeClient<Channel>) -> Option<Duration> {
+        let tasks = self.runs.output_tasks();
+        self.transfers.retain(|uid, _| tasks.iter().any(|task| task.command_uid == *uid));
+        let (mut moved, mut growing, mut failed) = (false, false, false);
+        for task in tasks {
+            growing |= task.stage == OutputStage::Growing;
+            let uid = task.command_uid.clone();
+            let transfer = self.transfers.entry(uid).or_insert_with(|| Transfer::resume(&task));
+            match transfer.step(&task, archive).await {
+                Step::Moved => moved = true,
+                Step::Nothing => {}
+                Step::Complete => self.complete(&task),
+                Step::Failed => failed = true,
+            }
+            self.give_up_waiting(&task);
+        }
+        if failed {
+            return Some(self.backoff.next_wait());
+        }
+        if moved {
+            self.backoff.reset();
+            return Some(Duration::ZERO);
+        }
+        growing.then_some(LOOK_INTERVAL)
+    }
+
+    fn complete(&mut self, task: &OutputTask) {
+        match task.stage {
+            OutputStage::ResultWaits(_) => self.runs.announce(&task.command_uid, false),
+            OutputStage::Late => self.runs.output_complete(&task.command_uid),
+            OutputStage::Growing => {}
+        }
+        self.transfers.remove(&task.command_uid);
+    }
+
+    /// Tells a result without the rest of its output if the archive does not take it.
+    fn give_up_waiting(&self, task: &OutputTask) {
+        let OutputStage::ResultWaits(since) = task.stage else { return };
+        let Some(transfer) = self.transfers.get(&task.command_uid) else { return };
+        let stalled = transfer.last_moved().map_or(since, |moved| moved.max(since)).elapsed();
+        if stalled >= STALL_LIMIT || since.elapsed() >= WAIT_LIMIT {
+            tracing::warn!(
+                command = task.command_uid,
+                "the archive does not take all output; going on later"
+            );
+            self.runs.announce(&task.command_uid, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
