@@ -12,6 +12,7 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use tonic::codegen::Bytes;
 
 mod read;
 mod sweep;
@@ -93,7 +94,7 @@ impl Archive {
     }
 
     /// Keeps a run's full result.
-    pub async fn put_result(&self, placement: &Placement, json: Vec<u8>) -> Result<(), ArchiveError> {
+    pub async fn put_result(&self, placement: &Placement, json: Bytes) -> Result<(), ArchiveError> {
         self.store.put(&run_path(placement).join(RESULT), PutPayload::from(json)).await?;
         Ok(())
     }

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use tonic::{Extensions, Status};
 use x509_parser::extensions::GeneralName;
 
+use crate::convert::hex;
+
 /// What comes before `<namespace>/<name>/<uid>` in a node's certificate.
 const SCHEME: &str = "keelson://node/";
 
@@ -17,13 +19,9 @@ pub(crate) fn node_uri(node: &NodeIdentity) -> String {
     format!("{SCHEME}{}/{}/{}", node.namespace, node.name, node.uid)
 }
 
-/// SHA-256 of a public key (SubjectPublicKeyInfo, DER), lower-case hex.
+/// SHA-256 of a public key (`SubjectPublicKeyInfo`, DER), lower-case hex.
 pub(crate) fn fingerprint(subject_public_key_info: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(subject_public_key_info).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // writing into a String does not fail
-        text
-    })
+    hex(&Sha256::digest(subject_public_key_info))
 }
 
 /// A node's certificate, read.

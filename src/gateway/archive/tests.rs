@@ -39,7 +39,7 @@ async fn output_is_kept_under_names_that_anyone_can_find() {
     put(&archive, 0, b"a").await;
     put(&archive, 1, b"b").await;
     archive.put_output(&run(), 12, Stream::Stderr, 0, b"e".to_vec()).await.unwrap();
-    archive.put_result(&run(), b"{}".to_vec()).await.unwrap();
+    archive.put_result(&run(), Bytes::from_static(b"{}")).await.unwrap();
     let prefix = "v1/shop/2026-11-23/11112222-3333/mi-0123456789abcdef0";
     assert_eq!(Archive::run_key(&run()), prefix);
     let expected = [
@@ -93,7 +93,7 @@ async fn a_missing_piece_is_told_and_not_papered_over() {
 async fn names_cannot_lead_out_of_the_archive() {
     for archive in archives().1 {
         let odd = Placement { node: "../../x".into(), ..run() };
-        archive.put_result(&odd, b"{}".to_vec()).await.unwrap();
+        archive.put_result(&odd, Bytes::from_static(b"{}")).await.unwrap();
         assert_eq!(archive.keys("v1/shop").await.unwrap().len(), 1);
         assert_eq!(archive.result(&odd).await.unwrap().as_deref(), Some(&b"{}"[..]));
         assert_eq!(archive.result(&run()).await.unwrap(), None);
@@ -106,7 +106,7 @@ async fn a_sweep_removes_whole_days_beyond_the_retention() {
     for archive in archives {
         assert_eq!(archive.sweep(date(2026, 11, 23), RETENTION_DAYS).await.unwrap(), 0);
         for day in ["2026-10-23", "2026-10-24", "2026-11-23", "not-a-date"] {
-            archive.put_result(&placement(day), b"{}".to_vec()).await.unwrap();
+            archive.put_result(&placement(day), Bytes::from_static(b"{}")).await.unwrap();
             archive.put_output(&placement(day), 0, Stream::Stdout, 0, b"x".to_vec()).await.unwrap();
         }
         assert_eq!(archive.sweep(date(2026, 11, 23), RETENTION_DAYS).await.unwrap(), 2);

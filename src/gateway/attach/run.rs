@@ -1,0 +1,260 @@
+//! One run on one node, from its dispatch to the acknowledgement of its result, as one task reads it.
+//!
+//! The task does one thing after the other, so what is recorded of a run is recorded in order. Dropping the
+//! sender of its events tells it that the node's stream is over: what the node had is then recorded at once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keelson_core::fleet::{Epoch, Fleet, NodeIdentity, Order, RecordError, Report};
+use keelson_protocol::v1::gateway_message::Message as FromGateway;
+use keelson_protocol::v1::{Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Item;
+use crate::backoff::Backoff;
+use crate::convert;
+use crate::shared::Shared;
+
+mod store;
+
+/// How long a run that was cancelled and never sent may still turn out to have ended on the node: unacknowledged
+/// results follow the node's first message.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// How the gateway came to follow a run.
+#[derive(Debug)]
+pub(super) enum Start {
+    /// It is assigned to the node, and has to start within `expires_in` of `since`.
+    Dispatch { expires_in: Duration, since: Instant },
+    /// It is to be cancelled, and the node has not spoken of it.
+    Cancel { in_progress: bool },
+    /// The node spoke of it.
+    Event(Event),
+}
+
+/// What happens to a run.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The node has it. `recorded`: and the control plane knows.
+    Accepted { recorded: bool },
+    /// It is to be cancelled.
+    Cancel,
+    /// The node says how it ended. The permit bounds how many are in memory.
+    Report(NodeReport, OwnedSemaphorePermit),
+}
+
+/// The node's last word on a run.
+#[derive(Debug, PartialEq)]
+pub(super) enum NodeReport {
+    /// It will not run.
+    Refused(Box<Refused>),
+    /// It has ended.
+    Finished(Box<RunResult>),
+}
+
+/// Why a run is followed no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunEnd {
+    /// Its end is stored, or nothing more will come.
+    Settled,
+    /// It was not sent: it does not exist any more, or is too late.
+    NotSent,
+    /// Another connection owns the node.
+    Superseded,
+}
+
+/// See the module.
+pub(super) struct Run<F> {
+    pub shared: Arc<Shared<F>>,
+    pub node: Arc<NodeIdentity>,
+    pub epoch: Epoch,
+    pub command_uid: String,
+    pub invocation: String,
+    pub outbound: mpsc::WeakSender<Item>,
+    pub orders: Arc<Semaphore>,
+    pub events: mpsc::Receiver<Event>,
+}
+
+impl<F: Fleet> Run<F> {
+    /// Follows the run to its end, or to that of the stream.
+    pub async fn follow(mut self, start: Start) -> RunEnd {
+        self.stages(start).await.err().unwrap_or(RunEnd::Settled)
+    }
+
+    async fn stages(&mut self, start: Start) -> Result<(), RunEnd> {
+        let first = match start {
+            Start::Dispatch { expires_in, since } => self.dispatch(expires_in, since).await?,
+            Start::Cancel { in_progress } => self.cancel_unknown(in_progress).await?,
+            Start::Event(event) => Some(event),
+        };
+        let last = match first {
+            Some(Event::Accepted { recorded }) => self.running(recorded).await?,
+            other => other,
+        };
+        match last {
+            Some(Event::Report(report, _slot)) => self.report(report).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends the run, and waits for the node's answer; none if the stream ends first.
+    async fn dispatch(&mut self, expires_in: Duration, since: Instant) -> Result<Option<Event>, RunEnd> {
+        let (order, slot) = {
+            let (shared, node) = (Arc::clone(&self.shared), Arc::clone(&self.node));
+            let (orders, invocation) = (Arc::clone(&self.orders), self.invocation.clone());
+            let fetch = async move {
+                let slot = orders.acquire_owned().await;
+                (insist(&shared, || shared.fleet.order(&node, &invocation)).await, slot)
+            };
+            tokio::select! {
+                order = fetch => order,
+                event = self.events.recv() => return match event {
+                    Some(Event::Cancel) => self.cancel_unknown(false).await,
+                    other => Ok(other), // the node has it already, from an earlier stream
+                },
+            }
+        };
+        let order = order.map_err(|error| not_sent(&error))?;
+        let Some(expires_in) = expires_in.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
+            return Err(RunEnd::NotSent);
+        };
+        self.send(FromGateway::Dispatch(self.to_dispatch(order, expires_in))).await;
+        self.shared.metrics.dispatches.increment();
+        drop(slot);
+        Ok(self.answer().await)
+    }
+
+    fn to_dispatch(&self, order: Order, expires_in: Duration) -> Dispatch {
+        let Order { document_name, document_version, document, parameters } = order;
+        Dispatch {
+            command_uid: self.command_uid.clone(),
+            namespace: self.node.namespace.clone(),
+            invocation: self.invocation.clone(),
+            document_name,
+            document_version,
+            document,
+            parameters,
+            expires_in_ms: u64::try_from(expires_in.as_millis()).unwrap_or(u64::MAX).max(1),
+        }
+    }
+
+    /// Cancels a run the node has not spoken of. Where its status says that the node has it, only the node can
+    /// tell how it ends. Otherwise it was never sent, unless its result comes at once.
+    async fn cancel_unknown(&mut self, in_progress: bool) -> Result<Option<Event>, RunEnd> {
+        self.send(self.to_cancel()).await;
+        if in_progress {
+            return Ok(self.answer().await);
+        }
+        match timeout(CANCEL_GRACE, self.answer()).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => self.record(&convert::never_sent()).await.map(|()| None),
+        }
+    }
+
+    /// Waits for the end of a run that the node has, and records that it has it unless it ends soon.
+    async fn running(&mut self, mut recorded: bool) -> Result<Option<Event>, RunEnd> {
+        if !recorded
+            && let Ok(Some(report)) = timeout(self.shared.settings.in_progress_after, self.ending()).await
+        {
+            return Ok(Some(report));
+        }
+        let mut backoff = Backoff::default();
+        while !recorded {
+            let result = self.record_once(Report::InProgress).await;
+            match result {
+                Ok(()) | Err(RecordError::NotFound) => recorded = true,
+                Err(RecordError::Superseded) => return Err(RunEnd::Superseded),
+                Err(RecordError::Unavailable(_)) => {
+                    self.shared.metrics.retries.increment();
+                    let wait = backoff.next_wait();
+                    if self.events.is_closed() {
+                        sleep(wait).await;
+                    } else if let Ok(Some(report)) = timeout(wait, self.ending()).await {
+                        return Ok(Some(report));
+                    }
+                }
+            }
+        }
+        Ok(self.ending().await)
+    }
+
+    /// The node's next word; a cancel is passed on to it meanwhile.
+    async fn answer(&mut self) -> Option<Event> {
+        loop {
+            match self.events.recv().await {
+                Some(Event::Cancel) => self.send(self.to_cancel()).await,
+                other => return other,
+            }
+        }
+    }
+
+    /// The node's last word.
+    async fn ending(&mut self) -> Option<Event> {
+        loop {
+            match self.answer().await {
+                Some(Event::Accepted { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    fn to_cancel(&self) -> FromGateway {
+        FromGateway::Cancel(Cancel { command_uid: self.command_uid.clone() })
+    }
+
+    /// Sends to the node. If its stream is over, the run's events end too, so nothing is lost by not saying so.
+    async fn send(&self, message: FromGateway) {
+        if let Some(outbound) = self.outbound.upgrade() {
+            let _ = outbound.send(Ok(GatewayMessage { message: Some(message) })).await;
+        }
+    }
+
+    async fn acknowledge(&self) {
+        self.send(FromGateway::ResultAck(ResultAck { command_uid: self.command_uid.clone() })).await;
+        self.shared.metrics.results.increment();
+    }
+
+    async fn record_once(&self, report: Report) -> Result<(), RecordError> {
+        let fleet = &self.shared.fleet;
+        fleet.record(&self.node, self.epoch, &self.invocation, &self.command_uid, report).await
+    }
+
+    /// Records until the control plane has an answer. That there is no such Invocation is one: nobody wants it.
+    async fn record(&self, report: &Report) -> Result<(), RunEnd> {
+        match insist(&self.shared, || self.record_once(report.clone())).await {
+            Err(RecordError::Superseded) => Err(RunEnd::Superseded),
+            Ok(()) | Err(RecordError::NotFound | RecordError::Unavailable(_)) => Ok(()),
+        }
+    }
+}
+
+fn not_sent(error: &RecordError) -> RunEnd {
+    match error {
+        RecordError::Superseded => RunEnd::Superseded,
+        RecordError::NotFound | RecordError::Unavailable(_) => RunEnd::NotSent,
+    }
+}
+
+/// Asks the control plane until it answers.
+async fn insist<F, T, A>(shared: &Shared<F>, mut ask: impl FnMut() -> A) -> Result<T, RecordError>
+where
+    A: Future<Output = Result<T, RecordError>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        match ask().await {
+            Err(RecordError::Unavailable(reason)) => {
+                shared.metrics.retries.increment();
+                tracing::debug!(reason, "the control plane is not reachable, trying again");
+                sleep(backoff.next_wait()).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! What can be set about a gateway.
+
+use std::time::Duration;
+
+/// What can be set about a gateway..
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of this replica, told to nodes.
+    pub name: String,
+    /// Addresses, `host:port`, told to nodes for their next connections; none leaves what they have.
+    pub addresses: Vec<String>,
+    /// A run that ends sooner is recorded once, at its end.
+    pub in_progress_after: Duration,
+    /// A node may be away for this long before it counts as disconnected.
+    pub reconnect_grace: Duration,
+    /// A connection is asked this often whether it lives.
+    pub keepalive_interval: Duration,
+    /// An answer to that takes no longer; then the connection is closed.
+    pub keepalive_timeout: Duration,
+    /// A TLS handshake takes no longer.
+    pub handshake_limit: Duration,
+    /// A node's first message, and the control plane's word on it, each take no longer.
+    pub hello_limit: Duration,
+    /// A connection without a valid node certificate is closed after this long: it can only enrol or renew.
+    pub stranger_limit: Duration,
+    /// At a shutdown, streams get this long to store what they hold.
+    pub stop_grace: Duration,
+    /// Connections at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// Handshakes at once; more wait to be accepted.
+    pub max_handshakes: usize,
+    /// Pieces of output, 1 MiB each, that are received and written at once, by all nodes together.
+    pub max_output_pieces: usize,
+}
+
+impl Settings {
+    /// The defaults. A node that is cut off is noticed within 30 s.
+    pub fn new(name: impl Into<String>, addresses: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            addresses,
+            in_progress_after: Duration::from_secs(2),
+            reconnect_grace: Duration::from_secs(10),
+            keepalive_interval: Duration::from_secs(15),
+            keepalive_timeout: Duration::from_secs(15),
+            handshake_limit: Duration::from_secs(10),
+            hello_limit: Duration::from_secs(10),
+            stranger_limit: Duration::from_secs(60),
+            stop_grace: Duration::from_secs(5),
+            max_connections: 20_000,
+            max_handshakes: 256,
+            max_output_pieces: 32,
+        }
+    }
+}
