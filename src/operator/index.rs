@@ -11,12 +11,13 @@ use futures::{Stream, StreamExt as _};
 use keelson_api::{Association, Command, Document, Invocation, ManagedNode};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, Resource as _, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use crate::patch::Kind;
+use crate::watch;
 
 pub use invocations::{InvocationIndex, InvocationRecord};
 
@@ -92,16 +93,17 @@ impl Index {
                 let _ = changes.send(change); // an error only says that nobody listens
             }
         });
-        let documents = cache(client, |document: &mut Document| document.spec.content = serde_json::Value::Null, {
-            let changes = changes.clone();
-            move |document: &Document| {
-                let change = Change::Document {
-                    namespace: document.namespace().unwrap_or_default(),
-                    name: document.name_any(),
-                };
-                let _ = changes.send(change);
-            }
-        });
+        let documents =
+            cache(client, |document: &mut Document| document.spec.content = serde_json::Value::Null, {
+                let changes = changes.clone();
+                move |document: &Document| {
+                    let change = Change::Document {
+                        namespace: document.namespace().unwrap_or_default(),
+                        name: document.name_any(),
+                    };
+                    let _ = changes.send(change);
+                }
+            });
         let associations = cache(client, |_| {}, {
             let changes = changes.clone();
             move |association: &Association| {
@@ -145,7 +147,11 @@ impl Index {
 
     /// The objects that a controller should look at: `all` of them first, then what `concerned` makes of each
     /// change, and `all` again where this reader was too slow for some.
-    pub fn triggers<K, A, C>(&self, all: A, concerned: C) -> impl Stream<Item = ObjectRef<K>> + Send + use<K, A, C>
+    pub fn triggers<K, A, C>(
+        &self,
+        all: A,
+        concerned: C,
+    ) -> impl Stream<Item = ObjectRef<K>> + Send + use<K, A, C>
     where
         K: Kind,
         A: Fn() -> Vec<ObjectRef<K>> + Send + 'static,
@@ -165,7 +171,8 @@ impl Index {
 /// The Association that made a Command.
 fn association_of(command: &Command) -> Option<String> {
     let owners = command.metadata.owner_references.as_deref().unwrap_or_default();
-    let owner = owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == Association::kind(&()))?;
+    let owner =
+        owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == Association::kind(&()))?;
     Some(owner.name.clone())
 }
 
@@ -175,8 +182,7 @@ fn cache<K: Kind>(
     changed: impl Fn(&K) + Send + 'static,
 ) -> Store<K> {
     let (store, writer) = reflector::store();
-    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
+    let stream = watch::objects::<K>(client.clone())
         .modify(move |object| {
             object.managed_fields_mut().clear();
             slim(object);
@@ -196,8 +202,7 @@ fn cache<K: Kind>(
 }
 
 async fn follow_invocations(client: Client, index: InvocationIndex, changes: broadcast::Sender<Change>) {
-    let stream = watcher(Api::<Invocation>::all(client), watcher::Config::default()).default_backoff();
-    let mut stream = std::pin::pin!(stream);
+    let mut stream = std::pin::pin!(watch::objects::<Invocation>(client));
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => {

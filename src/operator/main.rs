@@ -2,6 +2,7 @@
 
 mod activation;
 mod args;
+mod command;
 mod context;
 mod crds;
 mod document;
@@ -17,6 +18,7 @@ mod metrics;
 mod patch;
 mod run;
 mod telemetry;
+mod watch;
 
 use clap::Parser as _;
 

@@ -11,7 +11,14 @@ use serde_json::json;
 
 /// A kind of ours: namespaced, with a status.
 pub trait Kind:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Serialize + Debug + Send + Sync + 'static
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + Clone
+    + DeserializeOwned
+    + Serialize
+    + Debug
+    + Send
+    + Sync
+    + 'static
 {
 }
 
@@ -35,14 +42,26 @@ pub async fn apply_status<K: Kind>(
     manager: &str,
     status: &impl Serialize,
 ) -> Result<K, kube::Error> {
-    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let namespace = object.namespace().unwrap_or_default();
+    let uid = object.uid().unwrap_or_default();
+    apply_status_of(client, (&namespace, &object.name_any(), &uid), manager, status).await
+}
+
+/// As [`apply_status`], for an object of which only namespace, name and uid are at hand.
+pub async fn apply_status_of<K: Kind>(
+    client: &Client,
+    (namespace, name, uid): (&str, &str, &str),
+    manager: &str,
+    status: &impl Serialize,
+) -> Result<K, kube::Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
     let patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": { "uid": object.uid() },
+        "metadata": { "uid": uid },
         "status": status,
     });
-    api.patch_status(&object.name_any(), &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await
+    api.patch_status(name, &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await
 }
 
 /// Whether an error says that the object is not there.
@@ -53,6 +72,11 @@ pub fn is_not_found(error: &kube::Error) -> bool {
 /// Whether an error says that somebody else was faster: a conflict, or the object exists already.
 pub fn is_conflict(error: &kube::Error) -> bool {
     has_code(error, 409)
+}
+
+/// Whether an error says that it is not allowed, such as by a quota.
+pub fn is_forbidden(error: &kube::Error) -> bool {
+    has_code(error, 403)
 }
 
 /// Whether an error says that the object was refused by its schema or rules.

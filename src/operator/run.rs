@@ -15,7 +15,7 @@ use crate::http::{self, Readiness};
 use crate::index::Index;
 use crate::lease::LeaseKeeper;
 use crate::metrics::Metrics;
-use crate::{activation, document, gateway_lease, managed_node};
+use crate::{activation, command, document, gateway_lease, managed_node};
 
 /// The lease that the leader holds.
 const LEASE: &str = "keelson-operator";
@@ -65,6 +65,7 @@ fn controllers(context: &Arc<Context>) -> JoinSet<()> {
     tasks.spawn(document::controller(context.clone()));
     tasks.spawn(activation::controller(context.clone()));
     tasks.spawn(managed_node::controller(context.clone()));
+    tasks.spawn(command::controller(context.clone()));
     tasks.spawn(gateway_lease::controller(context.clone()));
     tasks
 }

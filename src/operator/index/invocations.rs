@@ -54,31 +54,42 @@ type ByCommand = HashMap<String, BTreeMap<String, InvocationRecord>>;
 /// Invocations by Command.
 #[derive(Clone)]
 pub struct InvocationIndex {
-    records: Arc<RwLock<ByCommand>>,
-    pending: Arc<RwLock<ByCommand>>,
+    state: Arc<RwLock<State>>,
     filled: Arc<watch::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct State {
+    records: ByCommand,
+    /// What a listing under way has shown so far, and what was inserted meanwhile.
+    listing: Option<ByCommand>,
 }
 
 impl Default for InvocationIndex {
     fn default() -> Self {
-        Self { records: Arc::default(), pending: Arc::default(), filled: Arc::new(watch::Sender::new(false)) }
+        Self { state: Arc::default(), filled: Arc::new(watch::Sender::new(false)) }
     }
 }
 
 impl InvocationIndex {
     /// The Invocations of a Command, by name.
     pub fn of_command(&self, command_uid: &str) -> BTreeMap<String, InvocationRecord> {
-        read(&self.records).get(command_uid).cloned().unwrap_or_default()
+        read(&self.state).records.get(command_uid).cloned().unwrap_or_default()
     }
 
     /// How many Invocations are known.
     pub fn len(&self) -> usize {
-        read(&self.records).values().map(BTreeMap::len).sum()
+        read(&self.state).records.values().map(BTreeMap::len).sum()
     }
 
-    /// Takes an Invocation in that the watch may not have shown yet, such as one just made.
+    /// Takes an Invocation in that the watch may not have shown yet, such as one just made. A listing that began
+    /// before it was made does not lose it.
     pub fn insert(&self, invocation: &Invocation) {
-        put(&mut write(&self.records), invocation);
+        let mut state = write(&self.state);
+        put(&mut state.records, invocation);
+        if let Some(listing) = state.listing.as_mut() {
+            put(listing, invocation);
+        }
     }
 
     /// Waits until the first listing is complete.
@@ -90,29 +101,24 @@ impl InvocationIndex {
     /// Follows a watch; answers with the Commands whose Invocations changed.
     pub fn take(&self, event: Event<Invocation>) -> BTreeSet<CommandKey> {
         let mut touched = BTreeSet::new();
+        let mut state = write(&self.state);
         match event {
             Event::Apply(invocation) => {
                 touched.insert(command_key(&invocation));
-                put(&mut write(&self.records), &invocation);
+                put(&mut state.records, &invocation);
             }
             Event::Delete(invocation) => {
                 touched.insert(command_key(&invocation));
-                let mut records = write(&self.records);
-                if let Some(of_command) = records.get_mut(&invocation.spec.command_uid) {
-                    of_command.remove(&invocation.name_any());
-                    if of_command.is_empty() {
-                        records.remove(&invocation.spec.command_uid);
-                    }
-                }
+                remove(&mut state.records, &invocation);
             }
-            Event::Init => write(&self.pending).clear(),
+            Event::Init => state.listing = Some(ByCommand::default()),
             Event::InitApply(invocation) => {
                 touched.insert(command_key(&invocation));
-                put(&mut write(&self.pending), &invocation);
+                put(state.listing.get_or_insert_default(), &invocation);
             }
             Event::InitDone => {
-                let listed = std::mem::take(&mut *write(&self.pending));
-                *write(&self.records) = listed;
+                state.records = state.listing.take().unwrap_or_default();
+                drop(state);
                 self.filled.send_replace(true);
             }
         }
@@ -125,12 +131,34 @@ fn command_key(invocation: &Invocation) -> CommandKey {
 }
 
 fn put(records: &mut ByCommand, invocation: &Invocation) {
-    let record = record(invocation);
+    let mut record = record(invocation);
     let of_command = records.entry(invocation.spec.command_uid.clone()).or_default();
-    // A watch that lags behind an insert must not bring back an older state.
-    let ended = of_command.get(&record.name).is_some_and(|known| known.uid == record.uid && known.is_terminal());
-    if !ended || record.is_terminal() {
-        of_command.insert(record.name.clone(), record);
+    if let Some(known) = of_command.get(&record.name).filter(|known| known.uid == record.uid) {
+        // What comes later may be older, since an insert and the watch overtake each other: nothing goes back.
+        if progress(known) > progress(&record) {
+            return;
+        }
+        record.cancel |= known.cancel;
+    }
+    of_command.insert(record.name.clone(), record);
+}
+
+fn remove(records: &mut ByCommand, invocation: &Invocation) {
+    if let Some(of_command) = records.get_mut(&invocation.spec.command_uid) {
+        of_command.remove(&invocation.name_any());
+        if of_command.is_empty() {
+            records.remove(&invocation.spec.command_uid);
+        }
+    }
+}
+
+/// How far an Invocation has come; it never goes back.
+fn progress(record: &InvocationRecord) -> u8 {
+    match record.status {
+        None => 0,
+        Some(RunStatus::Pending) => 1,
+        Some(RunStatus::InProgress | RunStatus::Cancelling) => 2,
+        Some(RunStatus::Success | RunStatus::Cancelled | RunStatus::Failed | RunStatus::TimedOut) => 3,
     }
 }
 
@@ -152,10 +180,77 @@ fn record(invocation: &Invocation) -> InvocationRecord {
     }
 }
 
-fn read(lock: &RwLock<ByCommand>) -> RwLockReadGuard<'_, ByCommand> {
+fn read(lock: &RwLock<State>) -> RwLockReadGuard<'_, State> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write(lock: &RwLock<ByCommand>) -> RwLockWriteGuard<'_, ByCommand> {
+fn write(lock: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keelson_api::{DocumentReference, InvocationSpec, InvocationStatus};
+
+    fn invocation(name: &str, status: Option<RunStatus>) -> Invocation {
+        let document = DocumentReference {
+            name: "d".into(),
+            version: "1".into(),
+            hash: String::new(),
+            revision: "d-1".into(),
+            namespace: "fleet".into(),
+        };
+        let spec = InvocationSpec {
+            command_name: "c".into(),
+            command_uid: "uid-c".into(),
+            node_name: name.into(),
+            node_uid: format!("uid-{name}"),
+            hostname: String::new(),
+            document,
+            delivery_timeout_seconds: 600,
+            execution_timeout_seconds: 3600,
+            cancel: false,
+        };
+        let mut invocation = Invocation::new(name, spec);
+        invocation.metadata.uid = Some(format!("uid-invocation-{name}"));
+        invocation.status = status.map(|status| InvocationStatus { status, ..InvocationStatus::default() });
+        invocation
+    }
+
+    fn names(index: &InvocationIndex) -> Vec<String> {
+        index.of_command("uid-c").into_keys().collect()
+    }
+
+    #[test]
+    fn an_insert_that_the_watch_overtook_takes_nothing_back() {
+        let index = InvocationIndex::default();
+        index.take(Event::Apply(invocation("a", Some(RunStatus::InProgress))));
+        index.insert(&invocation("a", None));
+        assert_eq!(index.of_command("uid-c")["a"].status, Some(RunStatus::InProgress));
+        index.take(Event::Apply(invocation("a", Some(RunStatus::Failed))));
+        index.take(Event::Apply(invocation("a", Some(RunStatus::InProgress))));
+        assert!(index.of_command("uid-c")["a"].is_terminal());
+    }
+
+    #[test]
+    fn an_invocation_made_during_a_listing_is_not_lost_with_it() {
+        let index = InvocationIndex::default();
+        index.take(Event::Apply(invocation("gone", None)));
+        index.take(Event::Init);
+        index.take(Event::InitApply(invocation("listed", None)));
+        index.insert(&invocation("made", None));
+        assert_eq!(names(&index), ["gone", "made"], "what was known stays until the listing is complete");
+        index.take(Event::InitDone);
+        assert_eq!(names(&index), ["listed", "made"]);
+        assert_eq!(index.len(), 2);
+    }
+
+    #[test]
+    fn a_deleted_invocation_is_forgotten() {
+        let index = InvocationIndex::default();
+        index.insert(&invocation("a", None));
+        index.take(Event::Delete(invocation("a", None)));
+        assert_eq!(index.len(), 0);
+    }
 }

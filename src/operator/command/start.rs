@@ -1,0 +1,124 @@
+//! Begins a Command: finds its document, checks its spec, freezes its targets. One that began before this
+//! process did goes on with what was frozen then.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keelson_api::{Command, DocumentReference};
+use kube::ResourceExt as _;
+
+use super::freeze::{self, Frozen, FrozenTarget};
+use super::runs::Run;
+use super::validate::{Refusal, validate};
+use super::{lifecycle, lists};
+use crate::context::{Context, now};
+use crate::documents::{self, Unresolved};
+use crate::error::Error;
+
+/// A Document that was applied together with the Command may be seen after it, and its version takes a moment.
+const DOCUMENT_PATIENCE: Duration = Duration::from_secs(2);
+/// A Document that is there gets longer to become ready.
+const VERSION_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a start went.
+pub enum Start {
+    /// It runs.
+    Begun(Arc<Frozen>),
+    /// Its document may yet come: try again after so long, or when a Document changes.
+    Later(Duration),
+    /// It can never run.
+    Refused(Refusal),
+}
+
+/// Starts a Command, or takes it up where another process left it.
+pub async fn start(context: &Context, command: &Command, run: &mut Run) -> Result<Start, Error> {
+    let earlier = match run.status.start_time {
+        Some(_) => Some(take_up(context, command, run).await?),
+        None => None,
+    };
+    let frozen = match earlier {
+        Some(frozen) => frozen,
+        None => match begin(context, command, run).await? {
+            Ok(frozen) => frozen,
+            Err(start) => return Ok(start),
+        },
+    };
+    let frozen = Arc::new(frozen);
+    run.frozen = Some(frozen.clone());
+    Ok(Start::Begun(frozen))
+}
+
+async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Result<Frozen, Start>, Error> {
+    let spec = &command.spec;
+    let namespace = command.namespace().unwrap_or_default();
+    let found = documents::resolve(context, &namespace, &spec.document_name, &spec.document_version).await?;
+    let document = match found {
+        Ok(document) => document,
+        Err(unresolved) => return Ok(Err(missing(command, run, unresolved))),
+    };
+    let validated = match validate(spec, &document.content) {
+        Ok(validated) => validated,
+        Err(refusal) => return Ok(Err(Start::Refused(refusal))),
+    };
+    run.rate = Some(validated.rate);
+    let mut nodes = context.index.nodes.state();
+    nodes.retain(|node| node.metadata.namespace.as_deref() == Some(&namespace));
+    let frozen = Frozen {
+        document: document.reference,
+        execution_timeout_seconds: i64::try_from(validated.execution_timeout.as_secs()).unwrap_or(i64::MAX),
+        targets: freeze::select(spec, &validated.query, &nodes),
+        lists: Vec::new(),
+        lost: 0,
+    };
+    if frozen.targets.is_empty() {
+        return Ok(Ok(frozen)); // it ends at once, so there is nothing to keep and nothing to cancel
+    }
+    let ((), frozen) =
+        tokio::try_join!(lifecycle::hold(context, command), lists::write(&context.client, command, frozen))?;
+    Ok(Ok(frozen))
+}
+
+fn missing(command: &Command, run: &Run, unresolved: Unresolved) -> Start {
+    let wall = now();
+    let created = command.creation_timestamp().map_or(wall, |time| time.0);
+    let age = run.ages.age("creation", created, wall, Instant::now());
+    let patience = if unresolved.reason == "DocumentNotReady" { VERSION_PATIENCE } else { DOCUMENT_PATIENCE };
+    match patience.checked_sub(age).filter(|left| !left.is_zero()) {
+        Some(left) => Start::Later(left),
+        None => Start::Refused(Refusal { reason: unresolved.reason, message: unresolved.message }),
+    }
+}
+
+async fn take_up(context: &Context, command: &Command, run: &mut Run) -> Result<Frozen, Error> {
+    let records = context.index.invocations.of_command(&command.uid().unwrap_or_default());
+    // What ended before this process began was counted by the one before it.
+    run.counted =
+        records.values().filter(|record| record.is_terminal()).map(|record| record.name.clone()).collect();
+    let wanted = run.status.target_count.unwrap_or(0);
+    if let Some(frozen) = lists::read(&context.client, command).await? {
+        return Ok(frozen);
+    }
+    tracing::warn!(
+        command = command.name_any(),
+        namespace = command.namespace(),
+        "the list of targets is gone: nodes that were not sent to will not be"
+    );
+    let targets: Vec<_> = records
+        .into_values()
+        .map(|record| FrozenTarget { name: record.node, uid: record.node_uid, hostname: record.hostname })
+        .collect();
+    let known = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+    Ok(Frozen {
+        document: DocumentReference {
+            name: command.spec.document_name.clone(),
+            version: run.status.document_version.clone().unwrap_or_default(),
+            hash: run.status.document_hash.clone().unwrap_or_default(),
+            revision: String::new(),
+            namespace: String::new(),
+        },
+        execution_timeout_seconds: 0,
+        targets,
+        lists: run.status.target_lists.clone(),
+        lost: wanted.saturating_sub(known),
+    })
+}
