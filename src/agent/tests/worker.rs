@@ -335,6 +335,21 @@ fn a_script_finds_the_agents_environment_the_documents_and_the_runs_in_this_orde
 }
 
 #[test]
+fn a_parameter_that_is_handed_over_as_a_variable_is_not_read_by_the_shell() {
+    let mut run = Run::new();
+    run.parameters = json!({"word": "$(touch injected); x"});
+    let ended = run.run(&json!({
+        "schemaVersion": "2.2",
+        "parameters": {"word": {"type": "String", "interpolationType": "ENV_VAR"}},
+        "mainSteps": [{"name": "a", "action": "aws:runShellScript", "inputs": {
+            "runCommand": ["echo \"$SSM_word\""],
+            "environment": {"SSM_word": "the parameter wins"},
+        }}],
+    }));
+    assert_eq!(ended.stdout(0), "$(touch injected); x\n", "{}", ended.progress);
+}
+
+#[test]
 fn a_document_may_change_the_scripts_path_without_losing_its_shell() {
     let ended = run(&document(&[json!({"runCommand": ["echo $PATH"], "environment": {"PATH": "/none"}})]));
     assert_eq!((ended.steps(), ended.stdout(0)), (vec!["Success 0".to_owned()], "/none\n"));

@@ -94,12 +94,22 @@ impl OutputFile {
         }
     }
 
-    /// Adds a sentence of the agent's own, which reaches the step's texts even when the file is full.
+    /// Adds a sentence of the agent's own. It reaches the step's texts even when the file cannot take it, which
+    /// is therefore no failure.
     pub fn note(&mut self, sentence: &str) {
-        let before = self.bytes;
+        let (before, could_write) = (self.bytes, self.failure.is_none());
         self.append(sentence.as_bytes());
+        if could_write {
+            self.failure = None;
+        }
         let written = usize::try_from(self.bytes - before).unwrap_or(usize::MAX);
         self.unwritten.push_str(sentence.get(written..).unwrap_or_default());
+    }
+
+    /// Adds a sentence on a line of its own.
+    pub fn note_line(&mut self, sentence: &str) {
+        let newline = if self.head().last().is_none_or(|&last| last == b'\n') { "" } else { "\n" };
+        self.note(&format!("{newline}{sentence}"));
     }
 
     /// The stream's beginning: as much as a result can show.
@@ -239,7 +249,8 @@ mod tests {
         let mut file = opened(folder.path(), 100);
         file.append(b"lost");
         file.note("note");
+        file.note_line("line");
         assert!(file.failure.as_ref().unwrap().to_string().starts_with("cannot read "));
-        assert_eq!((file.head(), file.record()), (b"note".to_vec(), None));
+        assert_eq!((file.head(), file.record()), (b"note\nline".to_vec(), None));
     }
 }

@@ -169,7 +169,7 @@ impl Site<'_> {
         };
         let mut ended = plugin::run(&record.action, inputs, &context, output);
         if let Some(reason) = output.failure().map(ToString::to_string) {
-            output.stderr.note(&reason);
+            output.stderr.note_line(&reason);
             if ended.status == StepStatus::Success {
                 ended = Ended { status: StepStatus::Failed, code: 1 };
             }

@@ -15,6 +15,7 @@ pub const NODE: &str = "mi-0123456789abcdef0";
 pub struct Run {
     folder: tempfile::TempDir,
     pub output_cap: u64,
+    pub parameters: Value,
     pub environment: Vec<(&'static str, &'static str)>,
 }
 
@@ -27,7 +28,7 @@ pub struct Ended {
 impl Run {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, output_cap: 1 << 30, environment: Vec::new() }
+        Self { folder, output_cap: 1 << 30, parameters: json!({}), environment: Vec::new() }
     }
 
     /// A place beside the run for what scripts leave behind.
@@ -51,7 +52,7 @@ impl Run {
         let order = json!({
             "commandUid": COMMAND, "invocation": "web-1", "node": NODE, "namespace": "shop",
             "documentName": "Web", "documentVersion": "1", "document": document.to_string(),
-            "parameters": {}, "platformName": "Debian GNU/Linux", "platformVersion": "12",
+            "parameters": self.parameters, "platformName": "Debian GNU/Linux", "platformVersion": "12",
             "outputCapBytes": self.output_cap,
         });
         fs::write(self.file(".keelson-order.json"), order.to_string()).unwrap();
