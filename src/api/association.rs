@@ -169,7 +169,7 @@ pub struct AssociationStatus {
     /// The document version that is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document_version: Option<String>,
-    /// A hash of document version, parameters and targets; a run follows when it changes.
+    /// A hash of document content, parameters, targets and schedule as last applied; a run follows a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied_hash: Option<String>,
     /// The last `keelson.dev/reconcile-at` that was acted on.
@@ -180,7 +180,7 @@ pub struct AssociationStatus {
 /// AWS's overview status of an association.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum OverviewStatus {
-    /// A run is owed or under way and nothing has failed.
+    /// A run is owed and nothing has failed.
     #[default]
     Pending,
     /// Every node ended well.

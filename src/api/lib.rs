@@ -50,8 +50,14 @@ pub const ACTIVATION_LABEL: &str = "keelson.dev/activation";
 pub const DOCUMENT_LABEL: &str = "keelson.dev/document";
 /// Prefix of the labels that mirror a node's tags.
 pub const TAG_LABEL_PREFIX: &str = "tag.keelson.dev/";
-/// Annotation that asks for a run now; any new value is one request.
+/// Annotation that asks for a run now; any new value is one request. A Command carries the value it answers.
 pub const RECONCILE_ANNOTATION: &str = "keelson.dev/reconcile-at";
+/// Annotation on an Association's Command: why it was made, such as `Tick` or `CatchUp`.
+pub const CAUSE_ANNOTATION: &str = "keelson.dev/cause";
+/// Annotation on an Association's Command: the newest tick of the schedule that it answers.
+pub const TICK_ANNOTATION: &str = "keelson.dev/tick";
+/// Annotation on an Association's Command: the hash of what it applies.
+pub const APPLIED_HASH_ANNOTATION: &str = "keelson.dev/applied-hash";
 
 /// Every definition, in the order they are installed.
 pub fn definitions() -> Vec<CustomResourceDefinition> {

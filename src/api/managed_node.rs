@@ -146,6 +146,9 @@ pub struct NodeAssociation {
     pub name: String,
     /// AWS's association status: `Pending` (a run is owed), `Success`, `Failed` or `TimedOut`.
     pub status: String,
+    /// The same in detail: how the node's last Invocation ended, or `Missed` where it was away when the others ran.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status_details: String,
     /// `COMPLIANT` or `NON_COMPLIANT`.
     pub compliance: ComplianceStatus,
     /// The Association's severity.

@@ -62,6 +62,14 @@ pub fn tick_command_name(association: &str, tick: Timestamp) -> String {
     format!("{}-{hash}-{time}", shortened(association, room.saturating_sub(hash.len() + 1)))
 }
 
+/// The name of the Command that an Association makes for another reason than a tick, told apart from its others by
+/// `keys`; at most 63 characters, so that it can be a label's value.
+pub fn run_command_name(association: &str, keys: &[&str]) -> String {
+    let parts: Vec<&str> = std::iter::once(association).chain(keys.iter().copied()).collect();
+    let hash = hex(fnv1a(&parts));
+    format!("{}-{hash}", shortened(association, LABEL_VALUE_LIMIT - hash.len() - 1))
+}
+
 /// `name-suffix`, with the name shortened and told apart by a hash where both do not fit into an object's name.
 pub fn suffixed(name: &str, suffix: &str) -> String {
     if name.len() + 1 + suffix.len() <= OBJECT_NAME_LIMIT {
@@ -162,6 +170,18 @@ mod tests {
     #[test]
     fn a_tick_names_its_command_readably() {
         assert_eq!(tick_command_name("web-servers", tick()), "web-servers-20261123t204500z");
+    }
+
+    #[test]
+    fn a_run_has_one_name_for_each_reason() {
+        let name = run_command_name("web", &["uid", "Change", "1"]);
+        assert_eq!(name, run_command_name("web", &["uid", "Change", "1"]));
+        assert_ne!(name, run_command_name("web", &["uid", "Change", "2"]));
+        for long in ["a".repeat(253), format!("{}.b", "a".repeat(45)), "web".to_owned()] {
+            let name = run_command_name(&long, &["uid"]);
+            assert!(is_object_name(&name) && name.len() <= 63, "{name}");
+            assert_ne!(name, run_command_name(&format!("{long}c"), &["uid"]));
+        }
     }
 
     #[test]

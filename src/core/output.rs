@@ -8,7 +8,8 @@ pub const MERGED_LIMIT: usize = 2500;
 /// The most that a step's standard output, and its standard error, hold in a result, in bytes.
 pub const STREAM_LIMIT: usize = 24_000;
 
-const ERROR_TITLE: &[u8] = b"\n----------ERROR-------\n";
+const ERROR_TITLE_TEXT: &str = "\n----------ERROR-------\n";
+const ERROR_TITLE: &[u8] = ERROR_TITLE_TEXT.as_bytes();
 const OUTPUT_CUT: &[u8] = b"\n---Output truncated---";
 const ERROR_CUT: &[u8] = b"\n---Error truncated----";
 const STREAM_CUT: &[u8] = b"--output truncated--";
@@ -36,6 +37,11 @@ pub fn merged_output(stdout: impl AsRef<[u8]>, stderr: impl AsRef<[u8]>) -> Stri
         append(&mut merged, &[stdout, title, error, ERROR_CUT]);
     }
     lossy(&merged)
+}
+
+/// What of a merged output is standard error; all of it where there is none.
+pub fn error_part(merged: &str) -> &str {
+    merged.split_once(ERROR_TITLE_TEXT).map_or(merged, |(_, error)| error)
 }
 
 /// A stream's text, cut to `limit` bytes with a mark that counts inside the limit. A text that is exactly as
@@ -82,6 +88,13 @@ pub fn lossy(mut bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_error_part_is_found_again() {
+        assert_eq!(error_part(&merged_output("out", "bad")), "bad");
+        assert_eq!(error_part(&merged_output("", "bad")), "bad");
+        assert_eq!(error_part(&merged_output("out", "")), "out");
+    }
 
     fn x(count: usize) -> String {
         "x".repeat(count)

@@ -2,13 +2,16 @@
 
 mod activation;
 mod args;
+mod association;
 mod command;
+mod compliance;
 mod context;
 mod crds;
 mod document;
 mod documents;
 mod error;
 mod events;
+mod gateway;
 mod gateway_lease;
 mod http;
 mod index;
@@ -36,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Role::Gateway(gateway) => {
             telemetry::start(gateway.common.log_format);
-            anyhow::bail!("the gateway is not wired up: {gateway:?}")
+            gateway::run(gateway).await
         }
         Role::Crds { directory } => crds::write(&directory),
     }

@@ -15,7 +15,7 @@ use crate::http::{self, Readiness};
 use crate::index::Index;
 use crate::lease::LeaseKeeper;
 use crate::metrics::Metrics;
-use crate::{activation, command, document, gateway_lease, managed_node};
+use crate::{activation, association, command, compliance, document, gateway_lease, managed_node};
 
 /// The lease that the leader holds.
 const LEASE: &str = "keelson-operator";
@@ -23,7 +23,8 @@ const LEASE: &str = "keelson-operator";
 /// Runs until SIGTERM, SIGINT or the loss of the leadership.
 pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let common = &arguments.common;
-    let client = Client::try_default().await.context("failed to find the API server (in-cluster or KUBECONFIG)")?;
+    let client =
+        Client::try_default().await.context("failed to find the API server (in-cluster or KUBECONFIG)")?;
     let metrics = Metrics::default();
     let readiness = Readiness::default();
     let http = tokio::spawn(http::serve(common.http_address, metrics.clone(), readiness.clone()));
@@ -66,6 +67,8 @@ fn controllers(context: &Arc<Context>) -> JoinSet<()> {
     tasks.spawn(activation::controller(context.clone()));
     tasks.spawn(managed_node::controller(context.clone()));
     tasks.spawn(command::controller(context.clone()));
+    tasks.spawn(association::controller(context.clone()));
+    tasks.spawn(compliance::controller(context.clone()));
     tasks.spawn(gateway_lease::controller(context.clone()));
     tasks
 }
@@ -87,9 +90,11 @@ fn start(arguments: &RunArguments, client: Client, metrics: Metrics) -> Arc<Cont
     })
 }
 
-async fn stop_signal() {
+/// Waits for SIGTERM or SIGINT.
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };
