@@ -20,13 +20,12 @@ impl Runs {
         let mut running = Vec::new();
         for (uid, active) in &mut inner.active {
             match &mut active.phase {
-                Phase::Queued | Phase::Running | Phase::AwaitsReboot => {
-                    running
-                        .push(Accepted { command_uid: uid.clone(), invocation: active.invocation.clone() });
-                }
+                Phase::Queued | Phase::Running | Phase::AwaitsReboot => {}
+                // Its output may take a while; until the result follows, the gateway knows that one will.
                 Phase::Finished { announced, .. } => *announced = None,
-                Phase::Reported => {}
+                Phase::Reported => continue,
             }
+            running.push(Accepted { command_uid: uid.clone(), invocation: active.invocation.clone() });
         }
         drop(inner);
         self.output.notify_one();

@@ -79,8 +79,9 @@ impl Transfer {
                     moved = true;
                     complete &= all;
                 }
-                Err(status) if status.code() == Code::NotFound => {
-                    tracing::info!(command = task.command_uid, "nobody wants this run's output any more");
+                Err(status) if is_unwanted(&status) => {
+                    let reason = status.message();
+                    tracing::warn!(command = task.command_uid, reason, "nobody takes this run's output");
                     self.look_later(LONGEST_WAIT);
                     return if growing { Step::Nothing } else { Step::Complete };
                 }
@@ -148,6 +149,11 @@ impl Transfer {
             tracing::warn!(%error, "cannot keep how much output is stored");
         }
     }
+}
+
+/// Whether no later attempt can store it either.
+fn is_unwanted(status: &Status) -> bool {
+    matches!(status.code(), Code::NotFound | Code::InvalidArgument)
 }
 
 /// Stores a piece; returns how much of the stream the archive has from its start.
