@@ -1,6 +1,6 @@
 //! `keelson-operator gateway`: serves node agents from what the API server holds.
 //!
-//! It has no leader: each replica serves the nodes that connect to it, and says so on their ManagedNodes. With the
+//! It has no leader: each replica serves the nodes that connect to it, and says so on their `ManagedNodes`. With the
 //! controllers it shares nothing but the API server.
 
 mod assignments;

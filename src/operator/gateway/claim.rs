@@ -1,6 +1,6 @@
 //! Who holds a node: taking it over when it connects, letting it go when it does not, and what ends its right to.
 //!
-//! `status.agent` and the conditions `Ready` and `DuplicateIdentity` of a ManagedNode are the gateway's. Every
+//! `status.agent` and the conditions `Ready` and `DuplicateIdentity` of a `ManagedNode` are the gateway's. Every
 //! write of them carries the resource version that it was decided on, so that of two replicas one has to look
 //! again and sees the other's epoch.
 
@@ -125,13 +125,13 @@ impl KubernetesFleet {
         apply_status(&api, &node.name_any(), &version, status).await
     }
 
-    /// ManagedNodes of a namespace.
+    /// `ManagedNodes` of a namespace.
     pub fn nodes_of(&self, namespace: &str) -> Api<ManagedNode> {
         Api::namespaced(self.client.clone(), namespace)
     }
 }
 
-/// Whether a ManagedNode is the one that a certificate was issued for.
+/// Whether a `ManagedNode` is the one that a certificate was issued for.
 fn check(current: &ManagedNode, node: &NodeIdentity) -> Result<(), Refusal> {
     let named = format!("ManagedNode {}/{}", node.namespace, node.name);
     let reason = if current.metadata.deletion_timestamp.is_some() {

@@ -8,7 +8,7 @@ use keelson_core::fleet::{Epoch, NodeIdentity};
 
 use super::news::News;
 
-/// Namespace and name of a ManagedNode.
+/// Namespace and name of a `ManagedNode`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeKey {
     /// Its namespace.

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 pub fn register(metrics: &Metrics, gateway: &Gateway<KubernetesFleet>) {
     let counts = Counts(gateway.clone());
     metrics.register(|registry| {
-        registry.sub_registry_with_prefix("gateway").register_collector(Box::new(counts))
+        registry.sub_registry_with_prefix("gateway").register_collector(Box::new(counts));
     });
 }
 

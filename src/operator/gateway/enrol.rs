@@ -1,4 +1,4 @@
-//! Enrolment: an activation code becomes a ManagedNode.
+//! Enrolment: an activation code becomes a `ManagedNode`.
 //!
 //! The node's name follows from its key, so that two requests with one key, at whatever replicas, cannot make two
 //! nodes; and the registration is counted, against the resource version that the limit was checked on, before the

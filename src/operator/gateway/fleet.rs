@@ -22,7 +22,7 @@ pub struct KubernetesFleet {
     pub client: Client,
     /// This replica.
     pub replica: String,
-    /// Every ManagedNode.
+    /// Every `ManagedNode`.
     pub nodes: NodeIndex,
     /// The unfinished Invocations of every node.
     pub assignments: AssignmentIndex,

@@ -11,7 +11,7 @@ use super::claims::NodeKey;
 pub enum News {
     /// The node's Invocations changed.
     Assignments(NodeKey),
-    /// The ManagedNode with this uid is gone.
+    /// The `ManagedNode` with this uid is gone.
     Removed {
         /// Which.
         key: NodeKey,

@@ -1,4 +1,4 @@
-//! What this replica knows of every ManagedNode, slim, and the news it makes of their changes.
+//! What this replica knows of every `ManagedNode`, slim, and the news it makes of their changes.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::claims::NodeKey;
 use super::news::News;
 
-/// What is kept of a ManagedNode.
+/// What is kept of a `ManagedNode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeRecord {
     /// Its uid.
@@ -62,7 +62,7 @@ pub struct Change {
     pub now: Option<NodeRecord>,
 }
 
-/// Every ManagedNode.
+/// Every `ManagedNode`.
 pub struct NodeIndex {
     records: RwLock<Records>,
     listing: RwLock<Records>,

@@ -116,7 +116,7 @@ mod tests {
     fn a_node_is_given_up_after_the_grace_and_not_before() {
         let (mut orphans, start) = (Orphans::default(), Instant::now());
         assert_eq!(orphans.due(vec![node(1)], start), []);
-        assert_eq!(orphans.due(vec![node(1)], start + GRACE - INTERVAL), []);
+        assert_eq!(orphans.due(vec![node(1)], start + INTERVAL), []);
         assert_eq!(orphans.due(vec![node(1)], start + GRACE), [node(1)]);
     }
 

@@ -24,7 +24,7 @@ pub struct InvocationRecord {
     pub command_name: String,
     /// Its uid.
     pub command_uid: String,
-    /// The ManagedNode.
+    /// The `ManagedNode`.
     pub node_name: String,
     /// Its uid.
     pub node_uid: String,

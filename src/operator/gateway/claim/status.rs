@@ -21,7 +21,7 @@ pub struct Connection<'a> {
     pub boot_id: &'a str,
 }
 
-/// The part of a ManagedNode's status that is the gateway's; all of it, as server-side apply wants it.
+/// The part of a `ManagedNode`'s status that is the gateway's; all of it, as server-side apply wants it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnStatus {
     agent: AgentStatus,

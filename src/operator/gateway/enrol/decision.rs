@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn activation(spec: serde_json::Value, registered: u32) -> Activation {
+    fn activation(spec: &serde_json::Value, registered: u32) -> Activation {
         serde_json::from_value(json!({
             "metadata": {"namespace": "web", "name": "web-servers", "creationTimestamp": "2026-11-01T00:00:00Z"},
             "spec": spec,
@@ -130,31 +130,31 @@ mod tests {
 
     #[test]
     fn a_used_up_limit_is_told_with_its_number_and_the_mend() {
-        let used_up = activation(json!({"registrationLimit": 3}), 3);
+        let used_up = activation(&json!({"registrationLimit": 3}), 3);
         assert_eq!(
             denial(next_count(&used_up)),
             "the limit of 3 registrations of Activation web/web-servers is used up; raise spec.registrationLimit or \
              make another Activation"
         );
-        assert_eq!(next_count(&activation(json!({"registrationLimit": 3}), 2)), Ok(3));
-        assert_eq!(next_count(&activation(json!({}), 0)), Ok(1), "one where nothing is said");
-        assert!(denial(next_count(&activation(json!({}), 1))).contains("limit of 1 registration of"));
+        assert_eq!(next_count(&activation(&json!({"registrationLimit": 3}), 2)), Ok(3));
+        assert_eq!(next_count(&activation(&json!({}), 0)), Ok(1), "one where nothing is said");
+        assert!(denial(next_count(&activation(&json!({}), 1))).contains("limit of 1 registration of"));
     }
 
     #[test]
     fn an_activation_lasts_a_day_unless_it_says_otherwise() {
-        let plain = activation(json!({}), 0);
+        let plain = activation(&json!({}), 0);
         assert_eq!(usable(&plain, at("2026-11-01T23:59:59Z")), Ok(()));
         assert!(
             denial(usable(&plain, at("2026-11-02T00:00:00Z"))).contains("expired at 2026-11-02T00:00:00Z")
         );
-        let longer = activation(json!({"expirationDate": "2026-12-01T00:00:00Z"}), 0);
+        let longer = activation(&json!({"expirationDate": "2026-12-01T00:00:00Z"}), 0);
         assert_eq!(usable(&longer, at("2026-11-30T00:00:00Z")), Ok(()));
     }
 
     #[test]
     fn a_date_just_changed_counts_before_the_status_shows_it() {
-        let mut ended = activation(json!({"expirationDate": "2026-11-01T01:00:00Z"}), 0);
+        let mut ended = activation(&json!({"expirationDate": "2026-11-01T01:00:00Z"}), 0);
         let shown = serde_json::from_value(json!("2027-01-01T00:00:00Z")).unwrap();
         ended.status.as_mut().unwrap().expiration_date = Some(shown);
         assert!(usable(&ended, at("2026-11-01T02:00:00Z")).is_err());
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_node_starts_with_the_tags_of_its_activation_and_shows_what_it_can_as_labels() {
         let tags = json!({"tags": {"Role": "web", "Cost Centre": "12", "Owner": "Ada Lovelace"}});
-        let node = node(&activation(tags, 0), "mi-1", "f00d");
+        let node = node(&activation(&tags, 0), "mi-1", "f00d");
         assert_eq!(node.spec.tags.len(), 3);
         let labels = [("keelson.dev/activation", "web-servers"), ("tag.keelson.dev/Role", "web")];
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -118,9 +118,13 @@ fn bytes(count: u64) -> u64 {
 }
 
 fn message(text: &str) -> Option<String> {
-    let text = text.trim();
-    let end = text.floor_char_boundary(MAX_MESSAGE);
-    text.get(..end).filter(|text| !text.is_empty()).map(str::to_owned)
+    Some(head(text.trim(), MAX_MESSAGE).to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The beginning of a text, whole characters of at most `limit` bytes.
+fn head(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// Cuts a status to its size: first all long outputs alike, then whole steps are left out.
@@ -162,7 +166,7 @@ fn size(value: &impl Serialize) -> usize {
 fn cut(output: &mut String, limit: usize) {
     let text = output.strip_suffix(CUT).unwrap_or(output);
     if text.len() > limit {
-        *output = format!("{}{CUT}", &text[..text.floor_char_boundary(limit)]);
+        *output = format!("{}{CUT}", head(text, limit));
     }
 }
 
