@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use k8s_openapi::jiff::Timestamp;
 use keelson_api::{Association, ManagedNode, condition};
 use keelson_core::names::document_name;
 use kube::ResourceExt as _;
@@ -176,9 +177,15 @@ async fn reconcile(association: Arc<Association>, shared: Arc<Shared>) -> Result
             Done { problem: Some(problem), current, wait: SLOW }
         }
     };
-    conclude(context, &association, draft, &done).await?;
-    owned::prune(context, &association, &owned, &done.current).await?;
+    if conclude(&shared, &association, draft, &done).await? == Written::Nothing {
+        owned::prune(context, &association, &owned, &done.current).await?;
+    }
     Ok(Action::requeue(done.wait))
+}
+
+/// The time as statuses show it, so that what was just written compares equal.
+fn this_second() -> Timestamp {
+    Timestamp::from_second(now().as_second()).unwrap_or_default()
 }
 
 /// Whether it was created just now and nobody has seen it yet.
@@ -188,20 +195,31 @@ fn is_new(context: &Context, association: &Association) -> bool {
     association.status.is_none() && context.ages.age(&uid, created, now, Instant::now()) < DOCUMENT_GRACE
 }
 
+#[derive(PartialEq, Eq)]
+enum Written {
+    Nothing,
+    Status,
+}
+
 /// Writes the status if it changed, and Events for what a person should know of.
 async fn conclude(
-    context: &Context,
+    shared: &Shared,
     association: &Association,
     draft: Draft,
     done: &Done,
-) -> Result<(), Error> {
+) -> Result<Written, Error> {
+    let (context, memory) = (&*shared.context, &shared.memory);
     let problem = done.problem.as_ref();
     let old = association.status.clone().unwrap_or_default();
-    let status = draft.conclude(association, problem, done.current.command(), now());
+    let status = draft.conclude(association, problem, done.current.command(), this_second());
     if status == old {
-        return Ok(());
+        return Ok(Written::Nothing);
+    }
+    if memory.has_just_written(association, &status, Instant::now()) {
+        return Ok(Written::Status); // the cache will show it
     }
     apply_status(&context.client, association, MANAGER, &status).await?;
+    memory.wrote(association, status.clone(), Instant::now());
     let (before, after) = (
         condition::get(&old.conditions, condition::READY),
         condition::get(&status.conditions, condition::READY),
@@ -211,7 +229,7 @@ async fn conclude(
     {
         match (problem, after.reason.as_str()) {
             (Some(_), reason) => {
-                context.events.warning(association, reason, "Validate", &after.message).await
+                context.events.warning(association, reason, "Validate", &after.message).await;
             }
             (None, reason @ status::RUN_FAILED) => {
                 context.events.warning(association, reason, "Run", &after.message).await;
@@ -222,7 +240,7 @@ async fn conclude(
             (None, _) => {}
         }
     }
-    Ok(())
+    Ok(Written::Status)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub struct Accepted {
 /// Why a spec cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// PascalCase, for a condition.
+    /// `PascalCase`, for a condition.
     pub reason: &'static str,
     /// Where in the spec, what, and how to mend it.
     pub message: String,

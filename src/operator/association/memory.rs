@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use keelson_api::Association;
+use keelson_api::{Association, AssociationStatus};
 use keelson_core::target::TargetQuery;
 use kube::ResourceExt as _;
 
 use super::accept::Problem;
+
+/// How long the cache may take to show a status that was written.
+const ECHO: Duration = Duration::from_secs(2);
 
 /// What came of checking a spec.
 pub type Verdict = Result<Arc<TargetQuery>, Problem>;
@@ -26,6 +29,7 @@ struct Remembered {
     verdict: Option<Verdict>,
     gathering: Option<Instant>,
     recording: Option<(String, Instant)>,
+    written: Option<(AssociationStatus, Instant)>,
 }
 
 impl Memory {
@@ -69,6 +73,24 @@ impl Memory {
         })
     }
 
+    /// Keeps a status that was written.
+    pub fn wrote(&self, association: &Association, status: AssociationStatus, now: Instant) {
+        self.with(association, |known| known.written = Some((status, now)));
+    }
+
+    /// Whether exactly this status was written last, a moment ago, so that it is the cache that is behind.
+    pub fn has_just_written(
+        &self,
+        association: &Association,
+        status: &AssociationStatus,
+        now: Instant,
+    ) -> bool {
+        self.with(association, |known| {
+            let last = known.written.as_ref();
+            last.is_some_and(|(last, at)| last == status && now.saturating_duration_since(*at) < ECHO)
+        })
+    }
+
     /// Forgets an Association that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.lock().remove(&(namespace.to_owned(), name.to_owned()));
@@ -102,10 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_not_written_twice_in_a_row_but_again_when_the_cache_does_not_show_it() {
+        let (memory, association, now) = (Memory::default(), association(), Instant::now());
+        let status = AssociationStatus::default();
+        memory.wrote(&association, status.clone(), now);
+        assert!(memory.has_just_written(&association, &status, now));
+        assert!(!memory.has_just_written(&association, &status, now + ECHO));
+        let other = AssociationStatus { current_command: Some("c".into()), ..status };
+        assert!(!memory.has_just_written(&association, &other, now));
+    }
+
+    #[test]
     fn a_verdict_holds_for_what_was_checked_only() {
         let (memory, association) = (Memory::default(), association());
         let refused = Err(Problem { reason: "InvalidTargets", message: String::new() });
-        memory.judge(&association, "a".into(), refused);
+        assert!(memory.judge(&association, "a".into(), refused).is_err());
         assert!(memory.verdict(&association, "a").is_some());
         assert!(memory.verdict(&association, "b").is_none());
         memory.forget("fleet", "web-servers");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keelson_api::{Association, AssociationStatus, Command, RunStatus};
 use kube::api::DeleteParams;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 
 use super::build;
 use super::due::Live;
@@ -108,7 +108,7 @@ pub async fn prune(
     owned: &[Arc<Command>],
     current: &Current,
 ) -> Result<(), Error> {
-    let current = current.command().map(|command| command.name_any());
+    let current = current.command().map(ResourceExt::name_any);
     for name in superfluous(owned, current.as_deref()) {
         match api(context, association).delete(&name, &DeleteParams::background()).await {
             Err(error) if !is_not_found(&error) => return Err(error.into()),

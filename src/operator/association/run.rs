@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::nodes::{self, Member};
 use super::owned::{self, Current};
 use super::status::Draft;
-use super::{MANAGER, SLOW};
+use super::{MANAGER, SLOW, this_second};
 use crate::compliance::{entry, write};
 use crate::context::{Context, now};
 use crate::error::Error;
@@ -44,7 +44,7 @@ pub async fn what_is_due(
     let (namespace, now) = (association.namespace().unwrap_or_default(), now());
     let members = nodes::members(context, &namespace, &association.name_any(), &accepted.query);
     follow_severity(context, association, &members).await?;
-    draft.nodes(association, &members, now);
+    draft.nodes(association, &members, this_second());
     let owing = nodes::owing(&members);
     let known = draft.status.clone();
     let facts = Facts {
