@@ -1,7 +1,10 @@
 # What a person runs here. `make demo` and `make test` are all it takes on a fresh Debian 12 machine with a Rust
 # toolchain; build output is under target/, parts that are built once are under ~/.cache/keelson.
 
-.PHONY: help setup build crds test lint
+.PHONY: help setup build crds demo demo-down test conformance chaos bench lint
+
+# How many Invocations `make chaos` runs.
+N ?= 1000
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,10 +19,26 @@ build: setup ## Builds the operator and the agent, the latter as it is shipped: 
 crds: ## Writes crds/ from the kinds in src/api.
 	cargo run --quiet -p keelson-operator -- crds crds
 
+demo: build ## Shows Keelson at work: a control plane, three servers, an Association that keeps them as they should be.
+	cargo run --quiet -p keelson-e2e --bin demo -- up
+
+demo-down: ## Stops what make demo has started.
+	cargo run --quiet -p keelson-e2e --bin demo -- down
+
 # The tests on real parts take turns: each starts a control plane or nodes, and there may be two cores.
 test: build ## Runs all tests: the crates', then those on a real control plane and booted nodes.
 	cargo test
 	cargo test -p keelson-e2e -- --test-threads=1
+
+# All cases of the folder, or those of CASES=001-077,210.
+conformance: build ## Runs recorded documents (KEELSON_CONFORMANCE_DIR) and prints where the real agent answered otherwise.
+	cargo run --quiet -p keelson-e2e --bin conformance -- --schema all --cases $(or $(CASES),all)
+
+chaos: build ## Runs N=1000 Invocations while everything between is killed at random: lost 0, doubled 0, or it fails.
+	cargo run --quiet -p keelson-e2e --bin chaos -- $(N) $(if $(SEED),--seed $(SEED))
+
+bench: build ## Prints what Keelson costs on this machine.
+	cargo run --quiet -p keelson-e2e --bin bench
 
 lint: setup ## Checks format, lints and which crate may use which.
 	@scripts/lint

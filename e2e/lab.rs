@@ -21,6 +21,7 @@ pub struct Lab {
     /// Their network.
     pub network: Network,
     folder: PathBuf,
+    keep: bool,
 }
 
 impl Lab {
@@ -49,7 +50,7 @@ impl Lab {
         let (keelson, nodes) =
             futures::try_join!(Keelson::start(&folder, &settings), Node::boot_many(&network, count))?;
         let names = if count == 0 { Vec::new() } else { keelson.enrol_all(&nodes, "Role: web").await? };
-        Ok(Self { keelson, nodes, names, network, folder })
+        Ok(Self { keelson, nodes, names, network, folder, keep: false })
     }
 
     /// A client with every right.
@@ -66,13 +67,20 @@ impl Lab {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+
+    /// Leaves the folder where it is when the lab ends, for who wants the logs of a failure.
+    pub fn keep(&mut self) {
+        self.keep = true;
+    }
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("logs of operator, gateways and control plane are in {}", self.folder.display());
-        } else if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+        } else if !self.keep
+            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+        {
             eprintln!("failed to remove {}: {error}", self.folder.display());
         }
     }

@@ -5,6 +5,8 @@
 //! namespaces and cgroups of a run that was killed are removed by the next one ([`network::cleanup_stale`]).
 
 pub mod assets;
+pub mod chaos;
+pub mod conformance;
 pub mod control_plane;
 pub mod keelson;
 pub mod lab;

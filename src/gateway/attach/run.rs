@@ -95,7 +95,10 @@ impl<F: Fleet> Run<F> {
             other => other,
         };
         match last {
-            Some(Event::Report(report, _slot)) => self.report(report).await,
+            Some(Event::Report(report, _slot)) => {
+                tracing::debug!(command = self.command_uid, node = self.node.name, "the node reported its end");
+                self.report(report).await
+            }
             _ => Ok(()),
         }
     }
@@ -121,6 +124,7 @@ impl<F: Fleet> Run<F> {
         let Some(expires_in) = expires_in.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
             return Err(RunEnd::NotSent);
         };
+        tracing::debug!(command = self.command_uid, node = self.node.name, "dispatched");
         self.send(FromGateway::Dispatch(self.to_dispatch(order, expires_in))).await;
         self.shared.metrics.dispatches.increment();
         drop(slot);

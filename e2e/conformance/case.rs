@@ -1,0 +1,158 @@
+//! One recorded case: a document, its parameters, and what is special about running it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A case that says nothing of how long it takes has ended by then.
+const WAIT: u64 = 60;
+
+/// A case as its file has it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Case {
+    /// The file's name without `.yaml`.
+    #[serde(skip)]
+    pub name: String,
+    /// The document, in whatever state it is in.
+    pub document: Value,
+    /// Typed values, as the real agent got them.
+    pub parameters: Option<Map<String, Value>>,
+    /// Seconds after the run began at which it is cancelled; 0 or less: from the beginning.
+    pub cancel_after: Option<f64>,
+    /// Seconds it may take.
+    pub wait: Option<u64>,
+    /// It wants the node to itself.
+    pub alone: bool,
+    /// It measures how long steps take.
+    pub timing: bool,
+    /// It reboots the node.
+    pub reboots: bool,
+    /// Documents that the document store holds.
+    pub documents: Option<Value>,
+    /// What AWS's parameter store holds.
+    pub ssm_parameters: Option<Value>,
+    /// What a web server holds.
+    pub files: Option<Value>,
+}
+
+impl Case {
+    /// Reads a case from YAML. `<<repeat N TEXT>>` in its texts stands for TEXT N times.
+    pub fn read(name: &str, yaml: &str) -> anyhow::Result<Self> {
+        let mut value: Value =
+            serde_saphyr::from_str(yaml).with_context(|| format!("case {name} is not YAML"))?;
+        expand(&mut value).with_context(|| format!("case {name}"))?;
+        let case: Self =
+            serde_json::from_value(value).with_context(|| format!("case {name} has another form"))?;
+        Ok(Self { name: name.to_owned(), ..case })
+    }
+
+    /// The name of its Document and its Command.
+    pub fn object_name(&self) -> String {
+        self.name.to_lowercase().replace('_', "-")
+    }
+
+    /// The number its name begins with.
+    pub fn number(&self) -> Option<u32> {
+        self.name.split('-').next()?.parse().ok()
+    }
+
+    /// The document's `schemaVersion`, where it is a text.
+    pub fn schema(&self) -> Option<&str> {
+        self.document.get("schemaVersion")?.as_str()
+    }
+
+    /// How long it may take.
+    pub fn time_allowed(&self) -> Duration {
+        Duration::from_secs(self.wait.unwrap_or(WAIT))
+    }
+
+    /// Whether others would disturb it, or it them.
+    pub fn wants_the_node_alone(&self) -> bool {
+        self.alone || self.timing || self.reboots
+    }
+
+    /// What it takes that the flow has no place for, if there is such a thing.
+    pub fn beyond_the_flow(&self) -> Option<&'static str> {
+        let needs = [
+            (self.documents.is_some(), "other documents that a document runs"),
+            (self.ssm_parameters.is_some(), "AWS's parameter store"),
+            (self.files.is_some(), "a web server with files"),
+        ];
+        needs.into_iter().find_map(|(is_needed, what)| is_needed.then_some(what))
+    }
+
+    /// The parameters in the form a Command takes: each value a list of texts.
+    pub fn command_parameters(&self) -> BTreeMap<String, Vec<String>> {
+        let values = self.parameters.iter().flatten();
+        values.map(|(name, value)| (name.clone(), texts(value))).collect()
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        other => vec![text(other)],
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn expand(value: &mut Value) -> anyhow::Result<()> {
+    match value {
+        Value::String(text) => *text = repeated(text)?,
+        Value::Array(items) => items.iter_mut().try_for_each(expand)?,
+        Value::Object(members) => members.values_mut().try_for_each(expand)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Writes out every `<<repeat N TEXT>>`.
+pub fn repeated(text: &str) -> anyhow::Result<String> {
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("<<repeat ") {
+        let (inside, after) = behind.split_once(">>").context("a <<repeat without its >>")?;
+        let (count, piece) = inside.split_once(' ').context("a <<repeat N TEXT>> without TEXT")?;
+        let count: usize = count.parse().with_context(|| format!("{count:?} is no number of repetitions"))?;
+        whole.push_str(before);
+        whole.push_str(&piece.repeat(count));
+        rest = after;
+    }
+    whole.push_str(rest);
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn repetitions_are_written_out_where_they_stand() {
+        assert_eq!(repeated("a<<repeat 3 xy>>b<<repeat 2 z>>").unwrap(), "axyxyxybzz");
+        assert_eq!(repeated("plain").unwrap(), "plain");
+        assert!(repeated("<<repeat x y>>").is_err());
+    }
+
+    #[test]
+    fn typed_parameters_become_lists_of_texts() {
+        let case = Case::read(
+            "001-x",
+            "document: {schemaVersion: '2.2'}\nparameters: {a: text, b: [1, two], c: true, d: {k: v}, e: null}",
+        );
+        let parameters = serde_json::to_value(case.unwrap().command_parameters()).unwrap();
+        assert_eq!(
+            parameters,
+            json!({ "a": ["text"], "b": ["1", "two"], "c": ["true"], "d": [r#"{"k":"v"}"#], "e": [] })
+        );
+    }
+}
