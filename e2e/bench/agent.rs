@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(30);
 const SETTLING: Duration = Duration::from_secs(15);
 /// As the gateway logs them at debug level.
 const DISPATCHED: &str = "dispatched";
-const REPORTED: &str = "the node reported its end";
+const REPORTED: &str = "reported";
 
 /// Boots the node and measures all of it.
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {

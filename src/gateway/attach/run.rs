@@ -96,7 +96,7 @@ impl<F: Fleet> Run<F> {
         };
         match last {
             Some(Event::Report(report, _slot)) => {
-                tracing::debug!(command = self.command_uid, node = self.node.name, "the node reported its end");
+                tracing::debug!(command = self.command_uid, node = self.node.name, "reported");
                 self.report(report).await
             }
             _ => Ok(()),
