@@ -29,12 +29,13 @@ use crate::tls::{self, TlsError};
 
 /// The largest message of a server that is no node yet.
 const MAX_ENROLMENT: usize = 64 * 1024;
-/// Calls at once on one connection: the node's stream, and a few pieces of output.
-const MAX_CALLS: u32 = 6;
+/// Calls at once on one connection: the node's stream, and both outputs of each of five runs, with room to spare.
+/// A new connection that begins with more has them refused, before it has heard of the limit.
+const MAX_CALLS: u32 = 16;
 /// What a call may have sent without being read. All calls together stay below the connection's window, so that
 /// output that waits never holds up the node's stream.
-const CALL_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const CALL_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// Why the gateway does not serve.
 #[derive(Debug, thiserror::Error)]

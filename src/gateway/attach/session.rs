@@ -137,18 +137,20 @@ impl<F: Fleet> Session<F> {
                 (inbound.message().await, slot)
             };
             let outcome = tokio::select! {
+                // In this order, so that what a node said before it was cut off is heard before it is given up.
+                biased;
                 close = link.closed() => Err(close),
-                () = outbound.closed() => Err(Close::Gone),
                 (message, slot) = heard => match (message, slot) {
                     (Ok(Some(message)), Ok(slot)) => self.hear(message, slot),
                     _ => Err(Close::Gone),
                 },
-                () = link.woken() => self.look(),
-                _ = resync.tick() => self.look(),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok((command_uid, id, end)) => self.ended(command_uid, id, end),
                     Err(error) => Err(Close::Refused(Status::internal(format!("a run's task broke: {error}")))),
                 },
+                () = link.woken() => self.look(),
+                _ = resync.tick() => self.look(),
+                () = outbound.closed() => Err(Close::Gone),
             };
             if let Err(close) = outcome {
                 return close;
