@@ -147,7 +147,7 @@ async fn a_cancel_kills_what_runs(lab: &Lab) {
     assert_eq!(command.status.unwrap().status, Some(RunStatus::Cancelled));
     let invocation = invocation_of(&lab.client(), "endless").await.unwrap();
     assert_eq!(invocation.status.unwrap().status, RunStatus::Cancelled);
-    let sleeping = lab.nodes[0].run("pgrep -f 'sleep 1000'").await.unwrap();
+    let sleeping = lab.nodes[0].run("pgrep -x sleep").await.unwrap();
     assert!(!sleeping.status.success(), "the script's process is still there");
     assert!(!lab.nodes[0].exists("/root/survived"));
 }

@@ -91,6 +91,9 @@ pub struct GatewayArguments {
     /// Days after which output is deleted from the archive.
     #[arg(long, default_value_t = 30)]
     pub archive_days: u32,
+    /// How long a node's certificate lasts, in seconds; nodes renew at two thirds of it.
+    #[arg(long, default_value_t = 86_400)]
+    pub certificate_seconds: u32,
     /// How long a run may take before it is shown as InProgress, in seconds; shorter ones are written once.
     #[arg(long, default_value_t = 2)]
     pub in_progress_seconds: u64,

@@ -122,7 +122,9 @@ async fn prepare(
     client: Client,
     fleet: &Arc<KubernetesFleet>,
 ) -> anyhow::Result<(Gateway<KubernetesFleet>, Archive)> {
-    let authority = authority::load_or_create(&client, &arguments.common.namespace).await?;
+    let authority = authority::load_or_create(&client, &arguments.common.namespace)
+        .await?
+        .with_node_life(Duration::from_secs(arguments.certificate_seconds.into()));
     let archive = Archive::open(&arguments.archive)?;
     fleet.nodes.filled().await;
     fleet.assignments.filled().await;
