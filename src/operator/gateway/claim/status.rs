@@ -8,8 +8,8 @@ use serde::Serialize;
 
 /// The longest fact that is kept: an Invocation's host name may be as long.
 const MAX_FACT: usize = 253;
-const DUPLICATE: &str = "two machines connect with this node's key; run keelson-agent unenrol on one of them and enrol it \
-    again with an Activation, so that it gets a key of its own";
+const DUPLICATE: &str = "two machines connect with this node's key; run keelson-agent enrol --force on the one that is not \
+    this node, with an Activation, so that it gets a key and a ManagedNode of its own";
 
 /// A node that connects.
 pub struct Connection<'a> {

@@ -74,7 +74,7 @@ fn two_machines_that_take_turns_are_a_duplicate() {
         let status = after(boots);
         assert!(status.is_duplicate(), "{boots:?}");
         let duplicate = condition::get(&status.conditions, condition::DUPLICATE_IDENTITY).unwrap();
-        assert!(duplicate.message.contains("unenrol"));
+        assert!(duplicate.message.contains("enrol --force"));
         assert_eq!(condition::breach(&status.conditions), None);
     }
 }
