@@ -38,12 +38,19 @@ pub async fn keep_uploading(runs: Arc<Runs>, mut channel: watch::Receiver<Option
             continue;
         };
         let next = uploader.pass(&mut NodeClient::new(connected)).await;
-        let wanted = uploader.runs.output_wanted();
-        // A new connection shows in `channel`; a new run or result in `wanted`; growth only when looked at.
+        // A new run or result, and a new connection, are told of; growth shows only when looked at.
         tokio::select! {
-            () = async { if let Some(wait) = next { sleep(wait).await } else { wanted.await } } => {}
+            () = uploader.runs.output_wanted() => {}
+            () = look_again(next) => {}
             changed = channel.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+async fn look_again(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail the test")]
 
+#[allow(dead_code, reason = "the unit tests use the rest")]
 #[path = "../fake_gateway.rs"]
 mod fake_gateway;
 #[path = "daemon/node.rs"]

@@ -34,14 +34,20 @@ pub struct Told {
 pub struct Daemon(Child);
 
 impl Daemon {
-    /// Kills it as nothing else does.
-    pub fn kill(self) {}
+    /// Kills it without a chance to do anything, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _may_have_ended = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _may_have_ended = self.0.kill();
-        let _ = self.0.wait();
+        self.end();
     }
 }
 
