@@ -241,7 +241,8 @@ pub trait Fleet: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Placement, RecordError>> + Send;
 
     /// Stores a report. A report that comes after the Invocation has ended otherwise is kept beside it and
-    /// is no error.
+    /// is no error. The same report may come again, and changes nothing; but an end that was reported with
+    /// `output_pending` may come again without it, and clears it.
     fn record(
         &self,
         node: &NodeIdentity,

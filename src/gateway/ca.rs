@@ -19,7 +19,8 @@ use x509_parser::prelude::FromDer;
 
 use crate::peer::{fingerprint, node_uri};
 
-/// How far before its making a certificate begins, because clocks differ.
+/// How far before its making a certificate begins, because clocks differ; less for one that lasts less, because
+/// it is renewed at two thirds of its life and shall not be there from the start.
 const BACKDATE: Duration = Duration::from_secs(24 * 3600);
 /// How long a node's certificate lasts.
 const NODE_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -199,7 +200,7 @@ fn parameters(common_name: &str, now: SystemTime, life: Duration) -> Certificate
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, common_name);
-    parameters.not_before = now.checked_sub(BACKDATE).unwrap_or(SystemTime::UNIX_EPOCH).into();
+    parameters.not_before = now.checked_sub(BACKDATE.min(life)).unwrap_or(SystemTime::UNIX_EPOCH).into();
     parameters.not_after = (now + life).into();
     parameters.serial_number = Some(serial_number(now).into());
     parameters

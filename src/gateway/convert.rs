@@ -85,6 +85,13 @@ pub(crate) fn never_sent() -> Report {
     })
 }
 
+/// What is recorded of a run that no message can carry.
+pub(crate) fn too_large() -> Report {
+    let message =
+        "the document and its parameters together are too large to be sent: at most 4 MiB".to_owned();
+    Report::Refused { details: StatusDetails::Failed, message }
+}
+
 /// The exact status that a document status means, and what is odd about it.
 pub(crate) fn ending(status: &str) -> (StatusDetails, Option<String>) {
     let details = status.parse::<StepStatus>().ok().map(StatusDetails::from);

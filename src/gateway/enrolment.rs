@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use keelson_core::fleet::{EnrolRequest, Fleet, Refusal};
 use keelson_protocol::v1;
 use keelson_protocol::v1::enrolment_server::Enrolment;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tonic::{Extensions, Request, Response, Status};
 
@@ -18,9 +19,13 @@ use crate::shared::{Shared, refused};
 /// The longest name or code that is looked at.
 const MAX_FIELD: usize = 253;
 
+/// Requests that are with the control plane at once. Anybody may send them, so the others wait.
+const AT_ONCE: usize = 32;
+
 /// See the module.
 pub(crate) struct EnrolmentService<F> {
-    pub shared: Arc<Shared<F>>,
+    shared: Arc<Shared<F>>,
+    places: Semaphore,
 }
 
 #[tonic::async_trait]
@@ -47,6 +52,11 @@ impl<F: Fleet> Enrolment for EnrolmentService<F> {
 }
 
 impl<F: Fleet> EnrolmentService<F> {
+    /// Of this gateway.
+    pub fn new(shared: Arc<Shared<F>>) -> Self {
+        Self { shared, places: Semaphore::new(AT_ONCE) }
+    }
+
     async fn grant(&self, request: v1::EnrolRequest) -> Result<v1::EnrolResponse, Status> {
         for (name, value) in
             [("namespace", &request.namespace), ("activation", &request.activation), ("code", &request.code)]
@@ -72,7 +82,7 @@ impl<F: Fleet> EnrolmentService<F> {
     }
 
     async fn renewed(&self, request: &Request<v1::RenewRequest>) -> Result<v1::RenewResponse, Status> {
-        let node = &any_node(request.extensions())?.identity;
+        let node = any_node(request.extensions())?;
         let verified = VerifiedRequest::parse(&request.get_ref().csr).map_err(|error| failed(&error))?;
         if verified.fingerprint != node.fingerprint {
             let message =
@@ -85,7 +95,11 @@ impl<F: Fleet> EnrolmentService<F> {
     }
 
     async fn answer<T>(&self, ask: impl Future<Output = Result<T, Refusal>>) -> Result<T, Status> {
-        match timeout(self.shared.settings.hello_limit, ask).await {
+        let in_turn = async {
+            let _place = self.places.acquire().await;
+            ask.await
+        };
+        match timeout(self.shared.settings.hello_limit, in_turn).await {
             Ok(answer) => answer.map_err(|refusal| refused(&refusal)),
             Err(_) => Err(Status::unavailable("the control plane did not answer in time")),
         }

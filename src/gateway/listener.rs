@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use crate::metrics::Metrics;
-use crate::peer::{NodeCertificate, Peer};
+use crate::peer::Peer;
 use crate::settings::Settings;
 
 /// Connections that wait for the server to take them.
@@ -119,9 +119,8 @@ impl NodeConnection {
         place: OwnedSemaphorePermit,
     ) -> Self {
         let certificates = stream.get_ref().1.peer_certificates();
-        let certificate =
-            certificates.and_then(|chain| chain.first()).and_then(|leaf| NodeCertificate::read(leaf));
-        let peer = Peer { address, certificate: certificate.map(Arc::new) };
+        let leaf = certificates.and_then(|chain| chain.first()).map(AsRef::as_ref);
+        let peer = Peer::new(address, leaf, SystemTime::now());
         let limit = (!peer.is_node()).then(|| Box::pin(sleep(stranger_limit)));
         Self { stream, peer, limit, _place: place }
     }

@@ -69,31 +69,84 @@ pub(crate) struct Peer {
     /// Where it connects from: a proxy or load balancer, maybe.
     pub address: SocketAddr,
     /// The certificate it has shown, if any and if it is a node's.
-    pub certificate: Option<Arc<NodeCertificate>>,
+    certificate: Option<Arc<NodeCertificate>>,
+    /// Whether that was valid when the connection was made. A connection that outlives the certificate stays what
+    /// it is: the node has renewed it meanwhile, and shows the new one when it connects again.
+    valid: bool,
 }
 
 impl Peer {
+    /// Of a connection that is made `now`, by the leaf (DER) it has shown.
+    pub fn new(address: SocketAddr, leaf: Option<&[u8]>, now: SystemTime) -> Self {
+        let certificate = leaf.and_then(NodeCertificate::read).map(Arc::new);
+        let valid = certificate.as_ref().is_some_and(|certificate| certificate.is_valid(now));
+        Self { address, certificate, valid }
+    }
+
     /// Whether it may do more than enrol or renew.
     pub fn is_node(&self) -> bool {
-        self.certificate.as_ref().is_some_and(|certificate| certificate.is_valid(SystemTime::now()))
+        self.valid
     }
 }
 
 /// The node that calls, by a certificate which may be too old.
 #[allow(clippy::result_large_err)] // tonic's own error type
-pub(crate) fn any_node(extensions: &Extensions) -> Result<Arc<NodeCertificate>, Status> {
-    let certificate = extensions.get::<Peer>().and_then(|peer| peer.certificate.clone());
-    certificate.ok_or_else(|| Status::unauthenticated("no node certificate was shown: enrol this node first"))
+pub(crate) fn any_node(extensions: &Extensions) -> Result<&NodeIdentity, Status> {
+    let certificate = extensions.get::<Peer>().and_then(|peer| peer.certificate.as_ref());
+    let certificate = certificate
+        .ok_or_else(|| Status::unauthenticated("no node certificate was shown: enrol this node first"))?;
+    Ok(&certificate.identity)
 }
 
 /// The node that calls, by a valid certificate.
 #[allow(clippy::result_large_err)] // tonic's own error type
 pub(crate) fn valid_node(extensions: &Extensions) -> Result<NodeIdentity, Status> {
-    let certificate = any_node(extensions)?;
-    if certificate.is_valid(SystemTime::now()) {
-        return Ok(certificate.identity.clone());
+    let node = any_node(extensions)?;
+    if extensions.get::<Peer>().is_some_and(Peer::is_node) {
+        return Ok(node.clone());
     }
     Err(Status::unauthenticated(
         "the node's certificate has expired: renew it, which is all that it may still do",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ca::{CertificateAuthority, VerifiedRequest};
+
+    fn peer(now: SystemTime) -> Peer {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+        let request = VerifiedRequest::parse(request.der()).unwrap();
+        let (namespace, name, uid) = ("shop".into(), "mi-1".into(), "u".into());
+        let node = NodeIdentity { namespace, name, uid, fingerprint: request.fingerprint.clone() };
+        let authority = CertificateAuthority::generate().unwrap();
+        let (leaf, _) = authority.issue_server(now).unwrap();
+        assert!(Peer::new(([127, 0, 0, 1], 1).into(), Some(&leaf), now).certificate.is_none());
+        let pem = authority.sign_node(&request, &node, SystemTime::now()).unwrap();
+        let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap();
+        Peer::new(([127, 0, 0, 1], 1).into(), Some(&pem.contents), now)
+    }
+
+    #[test]
+    fn a_certificate_is_judged_when_the_connection_is_made() {
+        let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+        assert!(peer(now).is_node());
+        assert!(peer(now - hour * 23).is_node() && peer(now + hour * 23).is_node(), "clocks differ");
+        assert!(!peer(now - hour * 25).is_node() && !peer(now + hour * 25).is_node());
+        assert!(!peer(SystemTime::UNIX_EPOCH - hour).is_node());
+    }
+
+    #[test]
+    fn a_connection_without_a_certificate_is_nobodys() {
+        let peer = Peer::new(([127, 0, 0, 1], 1).into(), None, SystemTime::now());
+        assert!(!peer.is_node());
+        let mut extensions = Extensions::new();
+        extensions.insert(peer);
+        let status = valid_node(&extensions).unwrap_err();
+        assert!(status.message().contains("enrol this node first"), "{status}");
+    }
 }

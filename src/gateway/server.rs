@@ -86,7 +86,7 @@ impl<F: Fleet> Gateway<F> {
         let acceptor = TlsAcceptor::from(Arc::new(tls::server_config(&shared.authority)?));
         let incoming = connections(listener, acceptor, &shared.settings, Arc::clone(&shared.metrics));
         let (stop, stopped) = oneshot::channel::<()>();
-        let enrolment = EnrolmentServer::new(EnrolmentService { shared: Arc::clone(shared) })
+        let enrolment = EnrolmentServer::new(EnrolmentService::new(Arc::clone(shared)))
             .max_decoding_message_size(MAX_ENROLMENT);
         let node = NodeServer::new(NodeService { shared: Arc::clone(shared) })
             .max_decoding_message_size(MAX_MESSAGE);

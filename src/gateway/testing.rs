@@ -147,10 +147,15 @@ impl Fleet for FakeFleet {
         if invocation.starts_with("deleted") {
             return Err(RecordError::NotFound);
         }
+        let padding = match invocation.split('-').next() {
+            Some("big") => 100_000,
+            Some("huge") => 5_000_000,
+            _ => 0,
+        };
         Ok(Order {
             document_name: "say-hello".into(),
             document_version: "3".into(),
-            document: r#"{"schemaVersion":"2.2"}"#.into(),
+            document: format!(r#"{{"schemaVersion":"2.2"{}}}"#, " ".repeat(padding)),
             parameters: "{}".into(),
         })
     }

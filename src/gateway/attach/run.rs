@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_core::fleet::{Epoch, Fleet, NodeIdentity, Order, RecordError, Report};
+use keelson_protocol::MAX_MESSAGE;
 use keelson_protocol::v1::gateway_message::Message as FromGateway;
 use keelson_protocol::v1::{Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -23,6 +24,9 @@ mod store;
 /// How long a run that was cancelled and never sent may still turn out to have ended on the node: unacknowledged
 /// results follow the node's first message.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// The most that document and parameters may have together, in bytes: a message without its other fields.
+const MAX_ORDER: usize = MAX_MESSAGE - 16 * 1024;
 
 /// How the gateway came to follow a run.
 #[derive(Debug)]
@@ -124,6 +128,10 @@ impl<F: Fleet> Run<F> {
         let Some(expires_in) = expires_in.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
             return Err(RunEnd::NotSent);
         };
+        if order.document.len() + order.parameters.len() > MAX_ORDER {
+            // No agent could receive it, and trying again and again would keep the node from everything else.
+            return self.record(&convert::too_large()).await.map(|()| None);
+        }
         tracing::debug!(command = self.command_uid, node = self.node.name, "dispatched");
         self.send(FromGateway::Dispatch(self.to_dispatch(order, expires_in))).await;
         self.shared.metrics.dispatches.increment();

@@ -45,6 +45,16 @@ fn a_certificate_names_the_node_whatever_the_request_says() {
 }
 
 #[test]
+fn a_certificate_that_lasts_shorter_is_not_due_for_renewal_when_it_is_made() {
+    let authority = CertificateAuthority::generate().unwrap().with_node_life(Duration::from_secs(60));
+    let key = KeyPair::generate().unwrap();
+    let der = der(&authority.issue_node(&request(&key), &node(&key_fingerprint(&key))).unwrap());
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).unwrap();
+    let (first, last) = crate::peer::validity(&certificate);
+    assert_eq!(last - first, 120);
+}
+
+#[test]
 fn two_certificates_of_one_key_have_different_serial_numbers() {
     let authority = CertificateAuthority::generate().unwrap();
     let key = KeyPair::generate().unwrap();

@@ -227,6 +227,14 @@ async fn a_run_that_is_deleted_or_too_late_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_message_can_carry_fails_and_is_not_sent() {
+    let mut run = follow("huge", dispatch(), FakeFleet::default());
+    assert_eq!((&mut run.task).await.unwrap(), RunEnd::Settled);
+    assert_eq!(run.fleet.records(), [convert::too_large()]);
+    assert!(run.messages.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dispatch_says_how_long_is_left_to_start_it() {
     let fleet = FakeFleet::default();
     fleet.change(|state| state.unavailable = true);

@@ -117,7 +117,7 @@ async fn a_node_that_does_not_read_delays_no_other() {
     let mut attached = world.attach(&quick).await;
     world
         .fleet
-        .change(|state| state.assignments.extend((0..200).map(|run| assignment(&format!("run-{run}")))));
+        .change(|state| state.assignments.extend((0..200).map(|run| assignment(&format!("big-{run}")))));
     world.gateway.notify(&slow.node.namespace, &slow.node.name);
     world.gateway.notify(&quick.node.namespace, &quick.node.name);
     for _ in 0..200 {
