@@ -113,7 +113,10 @@ fn has_ended(command: &Command) -> bool {
 async fn reconcile(command: Arc<Command>, shared: Arc<Shared>) -> Result<Action, Error> {
     shared.context.metrics.reconcile("Command");
     if has_ended(&command) {
-        shared.runs.forget(&command.uid().unwrap_or_default());
+        // This process ended it just now and has done what is left to do; the cache will show that, too.
+        if shared.runs.forget(&command.uid().unwrap_or_default()) {
+            return Ok(Action::requeue(NUDGE));
+        }
         return lifecycle::finished(&shared.context, &command).await;
     }
     let run = shared.runs.of(&command);

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use keelson_api::{Association, Command, Document, Invocation, ManagedNode};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Client, Resource as _, ResourceExt as _};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
@@ -187,13 +188,21 @@ fn cache<K: Kind>(
             object.managed_fields_mut().clear();
             slim(object);
         })
-        .reflect(writer)
-        .touched_objects();
+        .reflect(writer);
+    let reader = store.clone();
     tokio::spawn(async move {
         let mut stream = std::pin::pin!(stream);
+        let mut before = Vec::new();
         while let Some(event) = stream.next().await {
             match event {
-                Ok(object) => changed(&object),
+                Ok(Event::Apply(object) | Event::Delete(object)) => changed(&object),
+                // A listing can be seen when it is complete. Of those that it misses nobody else will tell.
+                Ok(Event::Init) => before = reader.state(),
+                Ok(Event::InitApply(_)) => {}
+                Ok(Event::InitDone) => {
+                    before.retain(|object| reader.get(&ObjectRef::from_obj(&**object)).is_none());
+                    before.drain(..).chain(reader.state()).for_each(|object| changed(&object));
+                }
                 Err(error) => warn_about_watch(&K::kind(&()), &error),
             }
         }

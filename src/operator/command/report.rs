@@ -39,7 +39,7 @@ pub async fn update(
     {
         run.warned = true;
         let note = format!(
-            "{} errors where maxErrors allows {}: {} nodes are not sent to",
+            "errors: {} where maxErrors allows {}; nodes that are not sent to: {}",
             tally.counts.errors(),
             limits.max_errors,
             tally.counts.terminated

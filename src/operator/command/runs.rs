@@ -102,9 +102,9 @@ impl Runs {
         entry.run.clone()
     }
 
-    /// Forgets a Command that has ended.
-    pub fn forget(&self, uid: &str) {
-        self.lock().remove(uid);
+    /// Forgets a Command that has ended; whether it was remembered.
+    pub fn forget(&self, uid: &str) -> bool {
+        self.lock().remove(uid).is_some()
     }
 
     /// Forgets Commands that `keep` does not want.

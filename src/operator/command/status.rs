@@ -9,7 +9,7 @@ use keelson_api::{CommandCounts, CommandStatus, RunStatus};
 use keelson_core::status::{Counts, InvocationStatus, StatusDetails, command_outcome};
 
 use super::freeze::Frozen;
-use super::plan::{Halt, Limits, Observation, Tally, details};
+use super::plan::{Halt, Limits, NodeState, Observation, Tally, details};
 use super::validate::Refusal;
 
 /// While it runs, a status is written so often at most: results that arrive together are counted together.
@@ -141,57 +141,50 @@ fn ended_message(
     if counts.targets == 0 {
         return "no node matches spec.targets and spec.labelSelector".into();
     }
-    let mut message = format!("{} of {} nodes ended well", counts.success, counts.targets);
+    let mut parts = vec![format!("{} of {} nodes ended well", counts.success, counts.targets)];
     let others = [
         (counts.failed, "failed"),
         (counts.execution_timed_out, "did not end in time"),
-        (counts.delivery_timed_out, "were not reached in time"),
-        (counts.undeliverable, "do not exist any more or never did"),
-        (counts.cancelled, "were cancelled"),
-        (counts.terminated, "were not sent to, because of too many errors"),
-        (counts.invalid_platform, "have a platform that the document is not for"),
-        (counts.access_denied, "may not run it"),
+        (counts.delivery_timed_out, "not reached in time"),
+        (counts.undeliverable, "undeliverable"),
+        (counts.cancelled, "cancelled"),
+        (counts.terminated, "not sent to, because of too many errors"),
+        (counts.invalid_platform, "of a platform that the document is not for"),
+        (counts.access_denied, "not allowed to run it"),
     ];
-    for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
-        message.push_str(&format!(", {count} {what}"));
-    }
+    parts
+        .extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    let mut message = parts.join(", ");
     if counts.errors() > limits.max_errors {
-        message.push_str(&format!(
-            "; {} errors where maxErrors allows {}",
-            counts.errors(),
-            limits.max_errors
-        ));
+        message += &format!("; errors: {} where maxErrors allows {}", counts.errors(), limits.max_errors);
     }
     if outcome != StatusDetails::Success {
-        name_culprits(&mut message, observations);
+        message += &culprits(observations);
     }
     message
 }
 
-fn name_culprits(message: &mut String, observations: &[Observation]) {
-    let culprits: Vec<_> = observations
-        .iter()
-        .filter_map(|observation| {
-            let target = observation.target;
-            let name = if target.hostname.is_empty() { &target.name } else { &target.hostname };
-            match observation.invocation {
-                Some(record) if details(record) != StatusDetails::Success => {
-                    let code =
-                        record.response_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
-                    Some(format!("{name} ({}{code})", details(record)))
-                }
-                None if target.uid.is_empty() => Some(format!("{name} (there is no such ManagedNode)")),
-                _ => None,
-            }
-        })
-        .take(NAMED + 1)
-        .collect();
-    if culprits.is_empty() {
-        return;
+/// The first nodes that did not end well, to be put behind a message.
+fn culprits(observations: &[Observation]) -> String {
+    let named: Vec<_> = observations.iter().filter_map(culprit).take(NAMED + 1).collect();
+    if named.is_empty() {
+        return String::new();
     }
-    let more = if culprits.len() > NAMED { " and others" } else { "" };
-    let named = culprits.get(..NAMED.min(culprits.len())).unwrap_or_default().join(", ");
-    message.push_str(&format!(": {named}{more}"));
+    let more = if named.len() > NAMED { " and others" } else { "" };
+    format!(": {}{more}", named.get(..NAMED.min(named.len())).unwrap_or_default().join(", "))
+}
+
+fn culprit(observation: &Observation) -> Option<String> {
+    let target = observation.target;
+    let name = if target.hostname.is_empty() { &target.name } else { &target.hostname };
+    match observation.invocation {
+        Some(record) if details(record) != StatusDetails::Success => {
+            let code = record.response_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+            Some(format!("{name} ({}{code})", details(record)))
+        }
+        None if observation.node == NodeState::Gone => Some(format!("{name} (there is no such ManagedNode)")),
+        _ => None,
+    }
 }
 
 /// The counts as the API has them: what has no count of its own there could not be sent.

@@ -48,8 +48,14 @@ impl InvocationRecord {
 
 /// Namespace and name of a Command.
 type CommandKey = (String, String);
-/// Invocations by uid of the Command, then by name.
-type ByCommand = HashMap<String, BTreeMap<String, InvocationRecord>>;
+/// Invocations by uid of the Command.
+type ByCommand = HashMap<String, OfCommand>;
+
+/// The Invocations of a Command, by name.
+struct OfCommand {
+    command: CommandKey,
+    invocations: BTreeMap<String, InvocationRecord>,
+}
 
 /// Invocations by Command.
 #[derive(Clone)]
@@ -74,12 +80,13 @@ impl Default for InvocationIndex {
 impl InvocationIndex {
     /// The Invocations of a Command, by name.
     pub fn of_command(&self, command_uid: &str) -> BTreeMap<String, InvocationRecord> {
-        read(&self.state).records.get(command_uid).cloned().unwrap_or_default()
+        let state = read(&self.state);
+        state.records.get(command_uid).map(|known| known.invocations.clone()).unwrap_or_default()
     }
 
     /// How many Invocations are known.
     pub fn len(&self) -> usize {
-        read(&self.state).records.values().map(BTreeMap::len).sum()
+        read(&self.state).records.values().map(|known| known.invocations.len()).sum()
     }
 
     /// Takes an Invocation in that the watch may not have shown yet, such as one just made. A listing that began
@@ -112,12 +119,16 @@ impl InvocationIndex {
                 remove(&mut state.records, &invocation);
             }
             Event::Init => state.listing = Some(ByCommand::default()),
-            Event::InitApply(invocation) => {
-                touched.insert(command_key(&invocation));
-                put(state.listing.get_or_insert_default(), &invocation);
-            }
+            Event::InitApply(invocation) => put(state.listing.get_or_insert_default(), &invocation),
             Event::InitDone => {
-                state.records = state.listing.take().unwrap_or_default();
+                let listed = state.listing.take().unwrap_or_default();
+                let before = std::mem::replace(&mut state.records, listed);
+                // Told now that it can be seen; of those that are gone nobody else will tell.
+                touched = before
+                    .values()
+                    .chain(state.records.values())
+                    .map(|known| known.command.clone())
+                    .collect();
                 drop(state);
                 self.filled.send_replace(true);
             }
@@ -132,21 +143,24 @@ fn command_key(invocation: &Invocation) -> CommandKey {
 
 fn put(records: &mut ByCommand, invocation: &Invocation) {
     let mut record = record(invocation);
-    let of_command = records.entry(invocation.spec.command_uid.clone()).or_default();
-    if let Some(known) = of_command.get(&record.name).filter(|known| known.uid == record.uid) {
+    let of_command = records
+        .entry(invocation.spec.command_uid.clone())
+        .or_insert_with(|| OfCommand { command: command_key(invocation), invocations: BTreeMap::new() });
+    let invocations = &mut of_command.invocations;
+    if let Some(known) = invocations.get(&record.name).filter(|known| known.uid == record.uid) {
         // What comes later may be older, since an insert and the watch overtake each other: nothing goes back.
         if progress(known) > progress(&record) {
             return;
         }
         record.cancel |= known.cancel;
     }
-    of_command.insert(record.name.clone(), record);
+    invocations.insert(record.name.clone(), record);
 }
 
 fn remove(records: &mut ByCommand, invocation: &Invocation) {
     if let Some(of_command) = records.get_mut(&invocation.spec.command_uid) {
-        of_command.remove(&invocation.name_any());
-        if of_command.is_empty() {
+        of_command.invocations.remove(&invocation.name_any());
+        if of_command.invocations.is_empty() {
             records.remove(&invocation.spec.command_uid);
         }
     }
@@ -244,6 +258,17 @@ mod tests {
         index.take(Event::InitDone);
         assert_eq!(names(&index), ["listed", "made"]);
         assert_eq!(index.len(), 2);
+    }
+
+    #[test]
+    fn what_changed_during_an_outage_is_told_when_it_can_be_seen() {
+        let index = InvocationIndex::default();
+        index.take(Event::Apply(invocation("a", None)));
+        index.take(Event::Init);
+        assert!(index.take(Event::InitApply(invocation("a", Some(RunStatus::Success)))).is_empty());
+        assert_eq!(index.take(Event::InitDone), BTreeSet::from([(String::new(), "c".to_owned())]));
+        index.take(Event::Init);
+        assert_eq!(index.take(Event::InitDone).len(), 1, "those that vanished are told, too");
     }
 
     #[test]

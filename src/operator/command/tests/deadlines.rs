@@ -101,7 +101,6 @@ fn a_wall_clock_that_is_set_by_an_hour_ends_nothing_early_and_nothing_late() {
         assert_eq!(ending(&made(), elapsed, NodeState::Online), None, "at second {second}");
     }
     let monotonic = began + Duration::from_secs(660);
-    let elapsed =
-        Elapsed { created: ages.age("invocation", start, start, monotonic), ..Elapsed::default() };
+    let elapsed = Elapsed { created: ages.age("invocation", start, start, monotonic), ..Elapsed::default() };
     assert_eq!(ending(&made(), elapsed, NodeState::Online), Some(StatusDetails::DeliveryTimedOut));
 }

@@ -77,9 +77,9 @@ fn a_failed_command_names_who_failed() {
         condition::is_true(&failed.conditions, FAILED) && condition::is_true(&failed.conditions, STALLED)
     );
     let message = failed.message.unwrap();
-    assert!(message.contains("1 of 3 nodes ended well, 1 failed, 1 were not sent to"), "{message}");
+    assert!(message.contains("1 of 3 nodes ended well, 1 failed, 1 not sent to"), "{message}");
     assert!(message.contains("mi-1.example (Failed)"), "{message}");
-    assert!(message.contains("1 errors where maxErrors allows 0"), "{message}");
+    assert!(message.contains("errors: 1 where maxErrors allows 0"), "{message}");
 }
 
 #[test]
