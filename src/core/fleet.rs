@@ -18,7 +18,7 @@ pub struct NodeIdentity {
     pub name: String,
     /// Its uid, so that a node deleted and made again under the same name is another node.
     pub uid: String,
-    /// SHA-256 of the node's public key (SubjectPublicKeyInfo, DER), lower-case hex.
+    /// SHA-256 of the node's public key (`SubjectPublicKeyInfo`, DER), lower-case hex.
     pub fingerprint: String,
 }
 
@@ -167,7 +167,7 @@ pub enum Report {
 /// The end of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunReport {
-    /// Success, Failed, ExecutionTimedOut or Cancelled.
+    /// Success, Failed, `ExecutionTimedOut` or Cancelled.
     pub details: StatusDetails,
     /// Why, where no step says it.
     pub message: String,

@@ -137,6 +137,17 @@ async fn a_run_on_a_node_that_goes_away_is_recorded_as_in_progress_before_its_ti
 }
 
 #[tokio::test]
+async fn what_an_agent_of_another_version_says_is_passed_over() {
+    let world = world().await;
+    let agent = world.enrol().await;
+    let mut attached = world.attach(&agent).await;
+    attached.outbound.send(AgentMessage { message: None }).await.unwrap();
+    attached.say(FromAgent::Hello(Hello::default())).await;
+    world.assign("hello", &agent);
+    assert_eq!(attached.dispatched().await, "hello");
+}
+
+#[tokio::test]
 async fn a_node_that_floods_the_gateway_with_runs_is_sent_away() {
     let world = world_with(Settings { in_progress_after: Duration::from_secs(600), ..settings() }).await;
     let agent = world.enrol().await;

@@ -108,7 +108,7 @@ async fn a_gateway_that_stops_says_so_records_what_runs_and_reports_nobody_as_lo
 
 #[tokio::test]
 async fn a_node_that_does_not_read_delays_no_other() {
-    let world = world().await;
+    let world = world_with(Settings { stop_grace: Duration::from_millis(100), ..settings() }).await;
     let (slow, quick) = (world.enrol().await, world.enrol().await);
     let mut client = world.node(&slow).await;
     let (outbound, messages) = mpsc::channel(64);
