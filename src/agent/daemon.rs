@@ -1,7 +1,7 @@
 //! `keelson-agent run`: waits for an identity and serves as that node until it has another one or is stopped.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -82,7 +82,8 @@ async fn serve_as(
     runs.recover()?;
     let (link, link_seen) = watch::channel(Link::Connecting { reason: String::new() });
     let (channel, channel_seen) = watch::channel(None);
-    let session = Session { folder: folder.clone(), runs: Arc::clone(&runs), link, channel };
+    let session =
+        Session { folder: folder.clone(), runs: Arc::clone(&runs), link, channel, renewed: Mutex::default() };
     let limits = Limits {
         age: Duration::from_secs(arguments.keep_hours.saturating_mul(3600)),
         bytes: arguments.keep_mib.saturating_mul(MIB),

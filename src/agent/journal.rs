@@ -23,8 +23,8 @@ const RUNS: TableDefinition<&str, &[u8]> = TableDefinition::new("runs");
 const ORDERS: TableDefinition<&str, &[u8]> = TableDefinition::new("orders");
 /// How it ended.
 const RESULTS: TableDefinition<&str, &[u8]> = TableDefinition::new("results");
-/// Single numbers.
-const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+/// What is known of no single run.
+const OWN: TableDefinition<&str, &[u8]> = TableDefinition::new("own");
 /// Milliseconds for which agents have held this journal open.
 const LIVED: &str = "lived-ms";
 
@@ -233,7 +233,7 @@ impl Journal {
         let commit = || -> Result<(), redb::Error> {
             let transaction = self.database.begin_write()?;
             write(&transaction)?;
-            transaction.open_table(NUMBERS)?.insert(LIVED, lived)?;
+            transaction.open_table(OWN)?.insert(LIVED, lived.to_le_bytes().as_slice())?;
             Ok(transaction.commit()?)
         };
         commit().map_err(|error| storage(&self.path, error))
@@ -247,9 +247,9 @@ fn open_database(path: &Path) -> Result<(Database, u64), redb::Error> {
     for table in [RUNS, ORDERS, RESULTS] {
         transaction.open_table(table)?;
     }
-    let lived = transaction.open_table(NUMBERS)?.get(LIVED)?.map_or(0, |number| number.value());
+    let lived = transaction.open_table(OWN)?.get(LIVED)?.and_then(|bytes| bytes.value().try_into().ok());
     transaction.commit()?;
-    Ok((database, lived))
+    Ok((database, lived.map_or(0, u64::from_le_bytes)))
 }
 
 fn put_entry(transaction: &WriteTransaction, uid: &str, entry: &Entry) -> Result<(), redb::Error> {

@@ -202,9 +202,10 @@ impl Runs {
     /// Cancels a run: at once if it waits, through its worker if it has one; no effect if it has ended.
     pub fn cancel(self: &Arc<Self>, uid: &str) {
         let mut inner = self.lock();
-        let Some(active) = inner.active.get(uid) else { return };
+        let Some(active) = inner.active.get_mut(uid) else { return };
         match active.phase {
             Phase::Queued => {
+                active.phase = Phase::Running; // until its result is kept, at once: not to be started any more
                 let invocation = active.invocation.clone();
                 inner.queue.retain(|queued| queued != uid);
                 let runs = Arc::clone(self);

@@ -1,7 +1,7 @@
 //! The connection to the gateway: held open, made again when it breaks, renewed in time.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use keelson_protocol::v1::{GoodbyeReason, Welcome};
 use tokio::sync::watch;
@@ -46,6 +46,8 @@ pub struct Session {
     pub link: watch::Sender<Link>,
     /// Lends the connection to the uploads while there is one.
     pub channel: watch::Sender<Option<Channel>>,
+    /// Since when, by no wall clock, the present certificate is here; nothing if an earlier agent got it.
+    pub renewed: Mutex<Option<Instant>>,
 }
 
 /// Holds the connection until `node` is not this agent's identity any more: it was removed or is another one.
@@ -73,7 +75,7 @@ struct Attempt {
 impl Session {
     async fn connect_once(&self, identity: &Identity, attempt: &mut Attempt) -> End {
         let mut identity = identity.clone();
-        if std::mem::take(&mut attempt.renew_first) || until_renewal(&identity).is_zero() {
+        if std::mem::take(&mut attempt.renew_first) || self.until_renewal(&identity).is_zero() {
             match self.renew_before(&mut identity, attempt.address).await {
                 Ok(()) => {}
                 Err(RenewError::Gateway(status)) if means_removed(&status) => {
@@ -100,23 +102,24 @@ impl Session {
     /// Renews over a connection of its own, because the next one shall show the new certificate.
     async fn renew_before(&self, identity: &mut Identity, address: usize) -> Result<(), RenewError> {
         let connection = Reach::of(identity).connect(address).await?;
-        renewal::renew(connection.channel, &self.folder, identity).await?;
+        self.renew(connection.channel, identity).await?;
         tracing::info!("the certificate is renewed");
         Ok(())
     }
 
-    /// Renews as long as the connection lasts; ends only if the node turns out to be removed.
+    /// Renews when it is time, and then ends the connection: one that shows the former certificate is worth
+    /// nothing when that expires.
     async fn keep_renewed(&self, channel: Channel, mut identity: Identity) -> End {
         loop {
-            let wait = until_renewal(&identity);
+            let wait = self.until_renewal(&identity);
             if !wait.is_zero() {
                 // The nodes of a fleet that enrolled together renew one after another.
                 let spread = random::between(Duration::ZERO, wait / 20);
                 sleep((wait + spread).min(CLOCK_LOOK)).await;
                 continue;
             }
-            match renewal::renew(channel.clone(), &self.folder, &mut identity).await {
-                Ok(()) => tracing::info!("the certificate is renewed"),
+            match self.renew(channel.clone(), &mut identity).await {
+                Ok(()) => return End::Renewed,
                 Err(RenewError::Gateway(status)) if means_removed(&status) => {
                     return End::Removed(renewal::said(&status));
                 }
@@ -126,6 +129,22 @@ impl Session {
                 }
             }
         }
+    }
+
+    async fn renew(&self, channel: Channel, identity: &mut Identity) -> Result<(), RenewError> {
+        renewal::renew(channel, &self.folder, identity).await?;
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        Ok(())
+    }
+
+    /// How long until the certificate is to be renewed. One that cannot be read is to be at once; one that this
+    /// agent got itself is good for half of its life, whatever this machine's clock makes of it.
+    fn until_renewal(&self, identity: &Identity) -> Duration {
+        let Ok(validity) = Validity::of(&identity.certificate) else { return Duration::ZERO };
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh =
+            renewed.map_or(Duration::ZERO, |renewed| (validity.life() / 2).saturating_sub(renewed.elapsed()));
+        validity.renewal_in(clock::unix_ms() / 1000).max(fresh)
     }
 
     /// The gateway owns the node's stream from here on.
@@ -161,6 +180,7 @@ impl Session {
     async fn wait_after(&self, end: &End, identity: &Identity, attempt: &mut Attempt) {
         let between = |(low, high)| random::between(low, high);
         let (link, wait) = match end {
+            End::Renewed => return tracing::info!("the certificate is renewed; connecting with it"),
             End::Goodbye(GoodbyeReason::Removed, reason) | End::Removed(reason) => {
                 tracing::error!(reason, "the control plane has removed this node");
                 self.link.send_replace(Link::Removed { reason: reason.clone() });
@@ -201,12 +221,6 @@ impl Session {
         };
         let _either = tokio::time::timeout(longest, changed).await;
     }
-}
-
-/// How long until the certificate is to be renewed. One that cannot be read is to be at once.
-fn until_renewal(identity: &Identity) -> Duration {
-    Validity::of(&identity.certificate)
-        .map_or(Duration::ZERO, |validity| validity.renewal_in(clock::unix_ms() / 1000))
 }
 
 #[cfg(test)]

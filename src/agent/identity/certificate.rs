@@ -30,6 +30,11 @@ impl Validity {
         Ok(Self { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
     }
 
+    /// How long it is valid altogether.
+    pub fn life(&self) -> Duration {
+        Duration::from_secs(u64::try_from(self.not_after.saturating_sub(self.not_before)).unwrap_or(0))
+    }
+
     /// How long until two thirds of its life are over, by a wall clock that says `now`; zero once they are.
     ///
     /// A clock that stands before the certificate's life is wrong, so the wait is never longer than those two

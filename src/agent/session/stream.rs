@@ -33,6 +33,8 @@ pub enum End {
     Goodbye(GoodbyeReason, String),
     /// The node is not known any more.
     Removed(String),
+    /// The node has a new certificate to show.
+    Renewed,
     /// The gateway ended or refused the stream.
     Refused(Box<Status>),
     /// There was no connection, or it broke.

@@ -46,7 +46,8 @@ impl Fixture {
         let identity = Identity { record, ca: ca.into(), certificate, key };
         folder.adopt(&identity).unwrap();
         let link = watch::Sender::new(Link::Connecting { reason: String::new() });
-        let session = Session { folder, runs, link, channel: watch::Sender::new(None) };
+        let session =
+            Session { folder, runs, link, channel: watch::Sender::new(None), renewed: Mutex::default() };
         Self { _state: state, session, identity }
     }
 
@@ -136,10 +137,14 @@ async fn a_certificate_past_two_thirds_of_its_life_is_renewed_before_the_node_at
     let mut gateway = FakeGateway::with_tls(authority.clone()).await;
     let addresses = [gateway.address.as_str()];
     let fixture = Fixture::trusting(&authority.pem(), |csr| authority.sign_aged(csr).unwrap(), &addresses);
+    assert!(fixture.session.until_renewal(&fixture.identity).is_zero());
     tokio::select! {
         _node = gateway.next() => {}
         ended = hold(&fixture.session, "mi-1") => panic!("the session ended: {ended:?}"),
     }
+    let day = Duration::from_secs(86_400);
+    let wait = fixture.session.until_renewal(&fixture.identity);
+    assert!(wait > day, "a wrong clock does not make it renew over and over");
     let stored = fixture.session.folder.load().unwrap().unwrap();
     assert_ne!(stored.certificate, fixture.identity.certificate);
     assert_eq!(stored.key, fixture.identity.key);
