@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 /// A case that says nothing of how long it takes has ended by then.
 const WAIT: u64 = 60;
 
+/// NEL, line separator and paragraph separator.
+const LINE_ENDS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 /// A case as its file has it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -42,8 +45,10 @@ pub struct Case {
 impl Case {
     /// Reads a case from YAML. `<<repeat N TEXT>>` in its texts stands for TEXT N times.
     pub fn read(name: &str, yaml: &str) -> anyhow::Result<Self> {
+        // The recording was written in YAML 1.1, where these end a line too: blanks behind them are no text.
+        let yaml = LINE_ENDS.iter().fold(yaml.to_owned(), |yaml, end| without_indentation(&yaml, *end));
         let mut value: Value =
-            serde_saphyr::from_str(yaml).with_context(|| format!("case {name} is not YAML"))?;
+            serde_saphyr::from_str(&yaml).with_context(|| format!("case {name} is not YAML"))?;
         expand(&mut value).with_context(|| format!("case {name}"))?;
         let case: Self =
             serde_json::from_value(value).with_context(|| format!("case {name} has another form"))?;
@@ -90,6 +95,12 @@ impl Case {
         let values = self.parameters.iter().flatten();
         values.map(|(name, value)| (name.clone(), texts(value))).collect()
     }
+}
+
+fn without_indentation(yaml: &str, line_end: char) -> String {
+    let mut lines = yaml.split(line_end);
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| text + &String::from(line_end) + line.trim_start_matches(' '))
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -141,6 +152,12 @@ mod tests {
         assert_eq!(repeated("a<<repeat 3 xy>>b<<repeat 2 z>>").unwrap(), "axyxyxybzz");
         assert_eq!(repeated("plain").unwrap(), "plain");
         assert!(repeated("<<repeat x y>>").is_err());
+    }
+
+    #[test]
+    fn a_line_separator_ends_a_line_as_in_the_recordings_yaml() {
+        let case = Case::read("001-x", "document: {}\nparameters:\n  a: 'x\u{2028}    y'").unwrap();
+        assert_eq!(case.command_parameters()["a"], ["x\u{2028}y"]);
     }
 
     #[test]

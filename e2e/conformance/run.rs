@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use keelson_api::{Command, Document, condition};
+use keelson_api::{Command, CommandStatus, Document, RunStatus, condition};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
@@ -145,9 +145,7 @@ impl Flow<'_> {
     /// What the archive holds of the run.
     async fn read(&self, command: &Command) -> anyhow::Result<Answer> {
         let Some(invocation) = invocations_of(&self.lab.client(), &command.name_any()).await?.pop() else {
-            let status = command.status.clone().unwrap_or_default();
-            let details = status.status_details.unwrap_or_default();
-            return Ok(Answer::Refused(status.message.unwrap_or(details)));
+            return Ok(without_invocation(command.status.clone().unwrap_or_default()));
         };
         let status = invocation.status.unwrap_or_default();
         let key = status.output_key.with_context(|| {
@@ -165,6 +163,15 @@ impl Flow<'_> {
     fn commands(&self) -> Api<Command> {
         Api::namespaced(self.lab.client(), "default")
     }
+}
+
+/// A Command that never reached the node was cancelled first, or does not fit its document.
+fn without_invocation(status: CommandStatus) -> Answer {
+    let message = status.message.or(status.status_details).unwrap_or_default();
+    if status.status == Some(RunStatus::Cancelled) {
+        return Answer::Ran(Ran { status: "Cancelled".to_owned(), message, steps: Vec::new() });
+    }
+    Answer::Refused(message)
 }
 
 /// The API server's reason if it did not accept an object.
