@@ -122,7 +122,12 @@ fn a_timeout_kills_the_whole_group_at_once_and_the_next_step_runs() {
     assert_eq!(ended.status(), "TimedOut");
     assert_eq!(ended.steps(), ["TimedOut 137", "Success 0"]);
     assert_eq!((ended.stdout(0), ended.stderr(0)), ("begin\n", ""));
-    assert!(!fs::read_to_string(children).unwrap().lines().any(lives));
+    let children = fs::read_to_string(children).unwrap();
+    // They are killed when the step ends; the kernel may take a moment to have them gone.
+    while children.lines().any(lives) {
+        assert!(started.elapsed() < Duration::from_secs(20), "the group outlives its step");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
