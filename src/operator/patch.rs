@@ -34,8 +34,8 @@ impl<K> Kind for K where
 {
 }
 
-/// Applies the whole status that `manager` owns on `object`. A deleted or re-made object is an error, never a
-/// new object: the patch carries the uid.
+/// Applies the whole status that `manager` owns on `object`. A deleted object is an error, never a new object. The
+/// status of one that was made again under its name is overwritten, and put right by its own reconcile.
 pub async fn apply_status<K: Kind>(
     client: &Client,
     object: &K,
@@ -43,14 +43,13 @@ pub async fn apply_status<K: Kind>(
     status: &impl Serialize,
 ) -> Result<K, kube::Error> {
     let namespace = object.namespace().unwrap_or_default();
-    let uid = object.uid().unwrap_or_default();
-    apply_status_of(client, (&namespace, &object.name_any(), &uid), manager, status).await
+    apply_status_of(client, (&namespace, &object.name_any()), manager, status).await
 }
 
-/// As [`apply_status`], for an object of which only namespace, name and uid are at hand.
+/// As [`apply_status`], for an object of which only namespace and name are at hand.
 pub async fn apply_status_of<K: Kind>(
     client: &Client,
-    (namespace, name, uid): (&str, &str, &str),
+    (namespace, name): (&str, &str),
     manager: &str,
     status: &impl Serialize,
 ) -> Result<K, kube::Error> {
@@ -58,7 +57,6 @@ pub async fn apply_status_of<K: Kind>(
     let patch = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
-        "metadata": { "uid": uid },
         "status": status,
     });
     api.patch_status(name, &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await

@@ -33,7 +33,7 @@ pub async fn apply(
     let site = Site { context, command, frozen, namespace: command.namespace().unwrap_or_default() };
     let site = &site;
     let results = [
-        all(plan.end.iter().map(|(record, ending)| site.end(record, ending)).collect()).await,
+        all(plan.end.iter().map(|(record, ending)| site.end(&record.name, ending)).collect()).await,
         all(plan.cancel.iter().map(|record| site.cancel(record)).collect()).await,
         all(plan.release.iter().map(|target| site.release(target)).collect()).await,
         all(plan.expire.iter().map(|target| site.expire(target)).collect()).await,
@@ -72,8 +72,7 @@ impl Site<'_> {
         if ended || invocation.spec.delivery_timeout_seconds > 0 {
             return Ok(());
         }
-        let uid = invocation.uid().unwrap_or_default();
-        self.write_end(&invocation.name_any(), &uid, &never_delivered(0)).await
+        self.end(&invocation.name_any(), &never_delivered(0)).await
     }
 
     async fn make(&self, target: &FrozenTarget, delivery_timeout_seconds: i64) -> Result<Invocation, Error> {
@@ -95,11 +94,7 @@ impl Site<'_> {
         self.take(patched)
     }
 
-    async fn end(&self, record: &InvocationRecord, ending: &Ending) -> Result<(), Error> {
-        self.write_end(&record.name, &record.uid, ending).await
-    }
-
-    async fn write_end(&self, name: &str, uid: &str, ending: &Ending) -> Result<(), Error> {
+    async fn end(&self, name: &str, ending: &Ending) -> Result<(), Error> {
         let status = InvocationStatus {
             status: coarse(ending.details.status()),
             status_details: ending.details.as_str().into(),
@@ -107,7 +102,7 @@ impl Site<'_> {
             ..InvocationStatus::default()
         };
         let written =
-            apply_status_of(&self.context.client, (&self.namespace, name, uid), MANAGER, &status).await;
+            apply_status_of(&self.context.client, (&self.namespace, name), MANAGER, &status).await;
         self.take(written)
     }
 
