@@ -86,7 +86,8 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Makes the folder, the FIFO and the order in it, durable before it returns. Doing it again is harmless.
+    /// Makes the folder, the FIFO and the order in it. Doing it again is harmless. It does not wait for the disk:
+    /// the journal has the order, and whoever begins the work makes the folder durable.
     pub fn prepare(&self, order: &Order) -> Result<(), RunDirectoryError> {
         DirBuilder::new()
             .recursive(true)
@@ -98,11 +99,7 @@ impl RunDirectory {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(FileError::new("create", &control, error.into()).into()),
         }
-        write_json(&self.order_file(), order, Durability::Durable)?;
-        if let Some(parent) = self.path.parent() {
-            files::sync_folder(parent)?;
-        }
-        Ok(())
+        write_json(&self.order_file(), order, Durability::Atomic)
     }
 
     /// What to run, if it was ever written.
@@ -119,6 +116,9 @@ impl RunDirectory {
         }
         let mark = WorkerMark { pid: std::process::id().cast_signed(), boot_id: boot_id.to_owned() };
         write_json(&self.path.join(".keelson-worker.json"), &mark, Durability::Durable)?;
+        if let Some(parent) = self.path.parent() {
+            files::sync_folder(parent)?;
+        }
         Ok(Some(lock))
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::clock;
 use crate::journal::{Entry, Journal, JournalError, State};
+use crate::run_directory::RunDirectory;
 
 #[cfg(test)]
 pub mod fixture;
@@ -145,20 +146,10 @@ impl Runs {
     /// A run that nobody has begun waits its turn; any other is looked after at once.
     fn recovered_phase(&self, journal: &Journal, uid: &str) -> Phase {
         let directory = self.setting.directory(uid);
-        if !matches!(directory.worker(), Ok(None)) {
-            return Phase::Running;
+        if !matches!(directory.order(), Ok(Some(_))) {
+            rewrite_order(journal, uid, &directory);
         }
-        // A power cut may have taken the folder, which is written without waiting for the disk.
-        match journal.order(uid) {
-            Ok(Some(order)) => {
-                if let Err(error) = directory.prepare(&order) {
-                    tracing::error!(%error, "cannot write a run's folder");
-                }
-            }
-            Ok(None) => tracing::error!(command = uid, "the journal has no order of an accepted run"),
-            Err(error) => tracing::error!(%error, "cannot read an order"),
-        }
-        Phase::Queued
+        if matches!(directory.worker(), Ok(None)) { Phase::Queued } else { Phase::Running }
     }
 
     /// Takes a dispatch that came at `received` (time since boot). However often it comes, it runs once; the
@@ -339,6 +330,19 @@ impl Runs {
     /// Each change is made whole before anything can panic: go on after one elsewhere.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A power cut may have taken the order from a run's folder, which is written without waiting for the disk.
+fn rewrite_order(journal: &Journal, uid: &str, directory: &RunDirectory) {
+    match journal.order(uid) {
+        Ok(Some(order)) => {
+            if let Err(error) = directory.prepare(&order) {
+                tracing::error!(%error, "cannot write a run's folder");
+            }
+        }
+        Ok(None) => tracing::error!(command = uid, "the journal has no order of an accepted run"),
+        Err(error) => tracing::error!(%error, "cannot read an order"),
     }
 }
 
