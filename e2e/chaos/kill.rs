@@ -36,6 +36,11 @@ impl Pauses {
         Self { shortest: Duration::from_millis(shortest), longest: Duration::from_millis(longest) }
     }
 
+    /// The first comes early: a small run is over before a longer pause.
+    fn first(self, random: &mut Random) -> Duration {
+        self.draw(random) / 4
+    }
+
     fn draw(self, random: &mut Random) -> Duration {
         random.between(self.shortest, self.longest)
     }
@@ -99,7 +104,7 @@ async fn process(
     phase: watch::Receiver<Phase>,
     count: &AtomicU32,
 ) -> anyhow::Result<()> {
-    let mut next = Instant::now() + pauses.draw(&mut random);
+    let mut next = Instant::now() + pauses.first(&mut random);
     loop {
         let now = *phase.borrow();
         if now == Phase::Storm && Instant::now() >= next {
@@ -137,7 +142,9 @@ async fn api_server(
     mut phase: watch::Receiver<Phase>,
     count: &AtomicU32,
 ) -> anyhow::Result<()> {
-    while storm_goes_on(&mut phase, API_SERVER.draw(&mut random)).await {
+    let mut pause = API_SERVER.first(&mut random);
+    while storm_goes_on(&mut phase, pause).await {
+        pause = API_SERVER.draw(&mut random);
         control_plane.kill_api_server()?;
         count.fetch_add(1, Ordering::Relaxed);
         sleep(DOWN.draw(&mut random)).await;

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhow::ensure;
 use futures::StreamExt as _;
 use keelson_api::Command;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use super::random::Random;
 use crate::keelson::has_ended;
@@ -19,6 +21,10 @@ pub const RUNS: &str = "/var/lib/chaos";
 /// Below the five that a node runs at once, so that nothing waits on the node alone.
 const COMMANDS_AT_ONCE: usize = 4;
 const LONGEST_SCRIPT: Duration = Duration::from_secs(2);
+/// A small run has at least so many Commands, of fewer nodes each.
+const FEWEST_COMMANDS: usize = 8;
+/// Commands are spread over at least this time, so that a small run meets every kind of kill.
+const SHORTEST_STORM: Duration = Duration::from_secs(30);
 /// From the sending of a Command to its end, kills and all.
 const PATIENCE: Duration = Duration::from_secs(600);
 const DOCUMENT: &str = "chaos";
@@ -43,7 +49,7 @@ pub struct Order {
 }
 
 impl Work {
-    /// Makes the Document and plans the Commands: one for every node of the lab, until there are as many Invocations.
+    /// Makes the Document and plans the Commands, each for all nodes of the lab unless there are few Invocations.
     pub async fn prepare(lab: &Lab, invocations: usize, random: &mut Random) -> anyhow::Result<Self> {
         let content = json!({
             "schemaVersion": "2.2",
@@ -54,11 +60,15 @@ impl Work {
                 "sleep {{ seconds }}",
             ] } }],
         });
+        ensure!(!lab.names.is_empty(), "the lab has no nodes");
         lab.keelson.document(DOCUMENT, &content).await?;
         let mut commands = Vec::new();
         let mut left = invocations;
-        while left > 0 && !lab.names.is_empty() {
-            let nodes: Vec<String> = lab.names.iter().take(left).cloned().collect();
+        let size = (invocations / FEWEST_COMMANDS).clamp(1, lab.names.len());
+        while left > 0 {
+            // Each begins where the one before ended, so that small Commands meet all nodes.
+            let nodes = lab.names.iter().cycle().skip(invocations - left).take(size.min(left));
+            let nodes: Vec<String> = nodes.cloned().collect();
             left -= nodes.len();
             let seconds = random.between(Duration::ZERO, LONGEST_SCRIPT).as_secs_f64().to_string();
             commands.push(Order { name: format!("chaos-{}", commands.len()), nodes, seconds });
@@ -75,9 +85,12 @@ impl Work {
     pub async fn send_all(&self, client: &Client, sent: impl Fn()) {
         let commands: Api<Command> = Api::namespaced(client.clone(), "default");
         let last = self.commands.len().saturating_sub(1);
+        let (started, pause) =
+            (Instant::now(), SHORTEST_STORM / u32::try_from(last).unwrap_or(u32::MAX).max(1));
         let runs = self.commands.iter().enumerate().map(|(index, order)| {
             let (commands, sent) = (&commands, &sent);
             async move {
+                sleep_until(started + pause * u32::try_from(index).unwrap_or(u32::MAX)).await;
                 let was_sent = order.send(commands).await;
                 if index == last {
                     sent();
