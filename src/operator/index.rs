@@ -28,7 +28,7 @@ const CHANGE_BUFFER: usize = 4096;
 /// Something in a cache changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A ManagedNode was made, changed or deleted.
+    /// A `ManagedNode` was made, changed or deleted.
     Node {
         /// Its namespace.
         namespace: String,
@@ -69,7 +69,7 @@ pub enum Change {
 
 /// The caches.
 pub struct Index {
-    /// Every ManagedNode.
+    /// Every `ManagedNode`.
     pub nodes: Store<ManagedNode>,
     /// Every Document, without its content.
     pub documents: Store<Document>,

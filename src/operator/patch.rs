@@ -62,6 +62,24 @@ pub async fn apply_status_of<K: Kind>(
     api.patch_status(name, &PatchParams::apply(manager).force(), &Patch::Apply(patch)).await
 }
 
+/// Replaces the status of an object that nobody else writes to. Not an apply, which has no way to say which object it
+/// is for: a terminal status must never end up on another one that was made under the same name meanwhile.
+pub async fn replace_status<K: Kind>(
+    client: &Client,
+    object: &K,
+    manager: &str,
+    status: &impl Serialize,
+) -> Result<K, crate::error::Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let operations = json!([
+        { "op": "test", "path": "/metadata/uid", "value": object.uid() },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
+    let parameters = PatchParams { field_manager: Some(manager.into()), ..PatchParams::default() };
+    let patch = Patch::Json::<()>(serde_json::from_value(operations)?);
+    Ok(api.patch_status(&object.name_any(), &parameters, &patch).await?)
+}
+
 /// Whether an error says that the object is not there.
 pub fn is_not_found(error: &kube::Error) -> bool {
     has_code(error, 404)

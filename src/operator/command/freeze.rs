@@ -11,11 +11,11 @@ use keelson_api::{
 use keelson_core::names::suffixed;
 use keelson_core::target::{NodeView, TargetQuery, valid_label_value};
 use kube::api::ObjectMeta;
-use kube::{Resource as _, ResourceExt as _};
+use kube::{Resource as _, ResourceExt};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The most targets, and the most bytes of them, in one ConfigMap: the API server takes 1 MiB.
+/// The most targets, and the most bytes of them, in one `ConfigMap`: the API server takes 1 MiB.
 const MAX_TARGETS: usize = 5000;
 const MAX_BYTES: usize = 700 * 1024;
 /// Longer host names are cut; they are for people.
@@ -46,9 +46,9 @@ pub struct Frozen {
     pub execution_timeout_seconds: i64,
     /// The nodes, by name.
     pub targets: Vec<FrozenTarget>,
-    /// The ConfigMaps that hold it; the first one is written last and so says that all are there.
+    /// The `ConfigMap`s that hold it; the first one is written last and so says that all are there.
     pub lists: Vec<String>,
-    /// Targets that nobody can name any more, since a ConfigMap was deleted.
+    /// Targets that nobody can name any more, since a `ConfigMap` was deleted.
     pub lost: u32,
 }
 
@@ -105,7 +105,7 @@ fn named_without_node(
         .collect()
 }
 
-/// The name of the ConfigMap that says that all are there.
+/// The name of the `ConfigMap` that says that all are there.
 pub fn first_list(command: &Command) -> String {
     let uid = command.uid().unwrap_or_default();
     // With a part of the uid, so that what an earlier Command of this name left is never taken for its own.
@@ -113,7 +113,7 @@ pub fn first_list(command: &Command) -> String {
     suffixed(&command.name_any(), &format!("targets-{uid}-0"))
 }
 
-/// The ConfigMaps of a Command: immutable, owned by it, in the order in which they have to be written. The names
+/// The `ConfigMap`s of a Command: immutable, owned by it, in the order in which they have to be written. The names
 /// of those before the last are told by their content, so that an attempt that was cut short does not matter.
 pub fn encode(command: &Command, frozen: &Frozen) -> Result<Vec<ConfigMap>, serde_json::Error> {
     let mut chunks = chunks(&frozen.targets)?;
@@ -134,7 +134,7 @@ pub fn encode(command: &Command, frozen: &Frozen) -> Result<Vec<ConfigMap>, serd
     Ok(maps)
 }
 
-/// The names of the further ConfigMaps, from the first one.
+/// The names of the further `ConfigMap`s, from the first one.
 pub fn further_lists(first: &ConfigMap) -> Option<Vec<String>> {
     serde_json::from_str(first.data.as_ref()?.get(FURTHER_LISTS)?).ok()
 }
@@ -151,7 +151,7 @@ pub fn decode(first: &ConfigMap, further: &[ConfigMap]) -> Option<Frozen> {
         document: serde_json::from_str(head.get(DOCUMENT)?).ok()?,
         execution_timeout_seconds: head.get(EXECUTION_TIMEOUT)?.parse().ok()?,
         targets,
-        lists: std::iter::once(first).chain(further).map(|map| map.name_any()).collect(),
+        lists: std::iter::once(first).chain(further).map(ResourceExt::name_any).collect(),
         lost: 0,
     })
 }

@@ -14,7 +14,7 @@ use super::validate::Refusal;
 use super::{MANAGER, lifecycle};
 use crate::context::{Context, now};
 use crate::error::Error;
-use crate::patch::apply_status;
+use crate::patch::replace_status;
 
 /// Writes the status of a Command that has begun, if it has to be; answers when to look again for its sake.
 pub async fn update(
@@ -67,7 +67,7 @@ async fn write(
     run: &mut Run,
     next: CommandStatus,
 ) -> Result<(), Error> {
-    let written = apply_status(&context.client, command, MANAGER, &next).await?;
+    let written = replace_status(&context.client, command, MANAGER, &next).await?;
     run.status = next;
     run.written = Some(Instant::now());
     if run.is_over() {
@@ -85,7 +85,7 @@ async fn announce(context: &Context, command: &Command, status: &CommandStatus) 
     let failed = status.conditions.iter().find(|condition| condition.type_ == keelson_api::condition::FAILED);
     match (status.status, failed) {
         (Some(RunStatus::Cancelled), _) => {
-            context.events.normal(command, "Cancelled", "Cancel", message).await
+            context.events.normal(command, "Cancelled", "Cancel", message).await;
         }
         (_, Some(failed)) => context.events.warning(command, &failed.reason, "Run", message).await,
         _ => context.events.normal(command, "Completed", "Run", message).await,

@@ -65,13 +65,11 @@ impl Run {
         let targets = self.status.target_count.unwrap_or(0);
         let interval = LOOK_INTERVAL * (1 + targets / TARGETS_PER_LOOK);
         let since = self.looked.map(|looked| now.saturating_duration_since(looked));
-        match since.and_then(|since| interval.checked_sub(since)).filter(|left| !left.is_zero()) {
-            Some(left) => Some(left),
-            None => {
-                self.looked = Some(now);
-                None
-            }
+        let left = since.and_then(|since| interval.checked_sub(since)).filter(|left| !left.is_zero());
+        if left.is_none() {
+            self.looked = Some(now);
         }
+        left
     }
 }
 

@@ -156,7 +156,8 @@ fn ended_message(
         .extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     let mut message = parts.join(", ");
     if counts.errors() > limits.max_errors {
-        message += &format!("; errors: {} where maxErrors allows {}", counts.errors(), limits.max_errors);
+        let errors = format!("; errors: {} where maxErrors allows {}", counts.errors(), limits.max_errors);
+        message.push_str(&errors);
     }
     if outcome != StatusDetails::Success {
         message += &culprits(observations);

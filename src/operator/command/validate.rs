@@ -32,7 +32,7 @@ pub struct Rate {
 /// Why a spec cannot run. AWS refuses such a `SendCommand`; here the Command ends at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// PascalCase, for a condition.
+    /// `PascalCase`, for a condition.
     pub reason: &'static str,
     /// Where in the spec, what, and how to mend it.
     pub message: String,

@@ -1,7 +1,9 @@
 //! Builders that the tests share.
+#![allow(clippy::needless_pass_by_value)] // `spec(json!({}))` reads well
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use keelson_api::{
     AgentStatus, Command, CommandSpec, DocumentReference, ManagedNode, ManagedNodeSpec, ManagedNodeStatus,
@@ -14,7 +16,6 @@ use crate::command::freeze::{Frozen, FrozenTarget};
 use crate::command::plan::Limits;
 use crate::command::status::coarse;
 use crate::index::InvocationRecord;
-use std::time::Duration;
 
 /// A spec with the defaults that the API server fills in, and these fields over them.
 pub fn spec(fields: serde_json::Value) -> CommandSpec {

@@ -167,7 +167,9 @@ fn whatever_nodes_do_limits_hold_counts_add_up_and_no_node_is_sent_to_twice() {
                 .for_each(|node| *node = NodeState::Online);
             let running: Vec<_> =
                 world.records.values().filter(|record| is_running(record)).cloned().collect();
-            running.iter().for_each(|record| world.finish(&record.node, StatusDetails::Success));
+            for record in &running {
+                world.finish(&record.node, StatusDetails::Success);
+            }
             world.look();
             world.check();
             let tally = world.tally();
