@@ -13,6 +13,7 @@ mod nodes;
 mod owned;
 mod results;
 mod run;
+mod sight;
 mod status;
 
 use std::sync::Arc;
@@ -22,20 +23,24 @@ use futures::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use keelson_api::{Association, ManagedNode, condition};
 use keelson_core::names::document_name;
+use keelson_core::target::TargetQuery;
 use kube::ResourceExt as _;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 
+use crate::command::query;
 use crate::compliance::entry;
 use crate::context::{Context, now};
 use crate::error::{self, Error};
 use crate::index::Change;
 use crate::patch::apply_status;
 
+use accept::Accepted;
 use memory::Memory;
 use owned::Current;
 use run::Done;
+use sight::{Concern, Sight};
 use status::Draft;
 
 pub use nodes::matches;
@@ -53,12 +58,14 @@ const SLOW: Duration = Duration::from_secs(60);
 struct Shared {
     context: Arc<Context>,
     memory: Memory,
+    sight: Sight,
 }
 
 /// Runs until the process ends.
 pub async fn controller(context: Arc<Context>) {
     let store = context.index.associations.clone();
-    let shared = Arc::new(Shared { context: context.clone(), memory: Memory::default() });
+    let shared =
+        Arc::new(Shared { context: context.clone(), memory: Memory::default(), sight: Sight::default() });
     let all = store.clone();
     let triggers = context.index.triggers(
         move || all.state().iter().map(|association| ObjectRef::from_obj(&**association)).collect(),
@@ -92,12 +99,7 @@ fn concerned(shared: &Arc<Shared>) -> impl Fn(Change) -> Vec<ObjectRef<Associati
             Change::Command { namespace, association, .. } => {
                 association.map(|name| ObjectRef::new(&name).within(&namespace)).into_iter().collect()
             }
-            Change::Node { namespace, name } => {
-                let node = index.nodes.get(&ObjectRef::new(&name).within(&namespace));
-                of_namespace(&index.associations, &namespace, |name| {
-                    node.as_deref().is_none_or(|node| is_about(&shared.memory, &namespace, name, node))
-                })
-            }
+            Change::Node { namespace, name } => shared.concerned_by_node(&namespace, &name),
             Change::Document { namespace, name } => {
                 let library = namespace == shared.context.namespace;
                 let associations = index.associations.state();
@@ -115,23 +117,30 @@ fn concerned(shared: &Arc<Shared>) -> impl Fn(Change) -> Vec<ObjectRef<Associati
     }
 }
 
-fn of_namespace(
-    associations: &Store<Association>,
-    namespace: &str,
-    concerns: impl Fn(&str) -> bool,
-) -> Vec<ObjectRef<Association>> {
-    let mut associations = associations.state();
-    associations.retain(|association| {
-        association.metadata.namespace.as_deref() == Some(namespace)
-            && association.metadata.name.as_deref().is_some_and(&concerns)
-    });
-    associations.iter().map(|association| ObjectRef::from_obj(&**association)).collect()
-}
+impl Shared {
+    /// The Associations that a change of a node matters to.
+    fn concerned_by_node(&self, namespace: &str, name: &str) -> Vec<ObjectRef<Association>> {
+        let node = self.context.index.nodes.get(&ObjectRef::new(name).within(namespace));
+        match self.sight.look(namespace, name, node.as_deref()) {
+            Concern::Entries(associations) => {
+                associations.iter().map(|name| ObjectRef::new(name).within(namespace)).collect()
+            }
+            Concern::All => {
+                let mut associations = self.context.index.associations.state();
+                associations.retain(|association| {
+                    association.metadata.namespace.as_deref() == Some(namespace)
+                        && node.as_deref().is_none_or(|node| self.is_about(association, node))
+                });
+                associations.iter().map(|association| ObjectRef::from_obj(&**association)).collect()
+            }
+        }
+    }
 
-/// Whether an Association is for a node, or was.
-fn is_about(memory: &Memory, namespace: &str, association: &str, node: &ManagedNode) -> bool {
-    entry::of(node, association).is_some()
-        || memory.query(namespace, association).is_some_and(|query| matches(&query, node))
+    /// Whether an Association is for a node, or was.
+    fn is_about(&self, association: &Association, node: &ManagedNode) -> bool {
+        entry::of(node, &association.name_any()).is_some()
+            || self.memory.query(association).is_some_and(|query| matches(&query, node))
+    }
 }
 
 async fn reconcile(association: Arc<Association>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -161,8 +170,9 @@ async fn reconcile(association: Arc<Association>, shared: Arc<Shared>) -> Result
             Current::Nothing
         }
         Current::Ended(command) => {
-            let query = accepted.as_ref().ok().map(|accepted| &*accepted.query);
-            match results::take(context, memory, &association, &command, query, &mut draft).await? {
+            let query = targets(&association, accepted.as_ref().ok());
+            match results::take(context, memory, &association, &command, query.as_deref(), &mut draft).await?
+            {
                 Some(wait) => return Ok(Action::requeue(wait)),
                 None => Current::Nothing,
             }
@@ -174,6 +184,11 @@ async fn reconcile(association: Arc<Association>, shared: Arc<Shared>) -> Result
         }
         Err(problem) => {
             draft.status.next_execution_time = None;
+            if let Some(query) = targets(&association, None) {
+                let namespace = association.namespace().unwrap_or_default();
+                let members = nodes::members(context, &namespace, &association.name_any(), &query);
+                draft.nodes(&association, &members, this_second());
+            }
             Done { problem: Some(problem), current, wait: SLOW }
         }
     };
@@ -181,6 +196,13 @@ async fn reconcile(association: Arc<Association>, shared: Arc<Shared>) -> Result
         owned::prune(context, &association, &owned, &done.current).await?;
     }
     Ok(Action::requeue(done.wait))
+}
+
+/// Which nodes it is for, even where something else in its spec is wrong.
+fn targets(association: &Association, accepted: Option<&Accepted>) -> Option<Arc<TargetQuery>> {
+    let spec = &association.spec;
+    let parsed = || query(&spec.targets, spec.label_selector.as_ref(), &spec.exclude).ok().map(Arc::new);
+    accepted.map(|accepted| accepted.query.clone()).or_else(parsed)
 }
 
 /// The time as statuses show it, so that what was just written compares equal.

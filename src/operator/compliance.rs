@@ -5,7 +5,8 @@
 pub mod entry;
 pub mod write;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt as _;
 use keelson_api::{Association, ComplianceStatus, ManagedNode, NodeAssociation};
@@ -21,6 +22,9 @@ use crate::context::Context;
 use crate::error::{self, Error};
 use crate::index::{Change, RESYNC};
 
+/// Uid and generation: another one of them means another spec.
+type SpecVersion = (Option<String>, Option<i64>);
+
 /// How many nodes are looked at at once.
 const CONCURRENCY: u16 = 8;
 
@@ -30,7 +34,7 @@ pub async fn controller(context: Arc<Context>) {
     let all = nodes.clone();
     let triggers = context.index.triggers(
         move || all.state().iter().map(|node| ObjectRef::from_obj(&**node)).collect(),
-        concerned(nodes.clone()),
+        concerned(context.clone()),
     );
     Controller::for_stream(futures::stream::pending(), nodes)
         .reconcile_on(triggers)
@@ -40,19 +44,36 @@ pub async fn controller(context: Arc<Context>) {
         .await;
 }
 
-/// The nodes that a change may matter to.
-fn concerned(nodes: Store<ManagedNode>) -> impl Fn(Change) -> Vec<ObjectRef<ManagedNode>> + Send {
+/// The nodes that a change may matter to. Of an Association only its spec does, not its status.
+fn concerned(context: Arc<Context>) -> impl Fn(Change) -> Vec<ObjectRef<ManagedNode>> + Send {
+    let specs: Mutex<HashMap<(String, String), SpecVersion>> = Mutex::default();
     move |change| match change {
         Change::Node { namespace, name } => vec![ObjectRef::new(&name).within(&namespace)],
-        Change::Association { namespace, name } => nodes
-            .state()
-            .iter()
-            .filter(|node| node.metadata.namespace.as_ref() == Some(&namespace))
-            .filter(|node| entry::of(node, &name).is_some())
-            .map(|node| ObjectRef::from_obj(&**node))
-            .collect(),
+        Change::Association { namespace, name } => {
+            let association = context.index.associations.get(&ObjectRef::new(&name).within(&namespace));
+            let now = association.map(|association| (association.uid(), association.metadata.generation));
+            let mut specs = specs.lock().unwrap_or_else(PoisonError::into_inner);
+            let key = (namespace.clone(), name.clone());
+            let before = match now.clone() {
+                Some(now) => specs.insert(key, now),
+                None => specs.remove(&key),
+            };
+            if now.is_some() && before == now {
+                return Vec::new();
+            }
+            with_entry(&context.index.nodes, &namespace, &name)
+        }
         _ => Vec::new(),
     }
+}
+
+/// The nodes that have an entry of an Association.
+fn with_entry(nodes: &Store<ManagedNode>, namespace: &str, association: &str) -> Vec<ObjectRef<ManagedNode>> {
+    let mut nodes = nodes.state();
+    nodes.retain(|node| {
+        node.metadata.namespace.as_deref() == Some(namespace) && entry::of(node, association).is_some()
+    });
+    nodes.iter().map(|node| ObjectRef::from_obj(&**node)).collect()
 }
 
 async fn reconcile(node: Arc<ManagedNode>, context: Arc<Context>) -> Result<Action, Error> {

@@ -48,9 +48,8 @@ impl Memory {
     }
 
     /// Which nodes it is for, as last checked; `None` where it was not, or is not valid.
-    pub fn query(&self, namespace: &str, name: &str) -> Option<Arc<TargetQuery>> {
-        let known = self.lock();
-        known.get(&(namespace.to_owned(), name.to_owned()))?.verdict.as_ref()?.as_ref().ok().cloned()
+    pub fn query(&self, association: &Association) -> Option<Arc<TargetQuery>> {
+        self.with(association, |known| known.verdict.as_ref()?.as_ref().ok().cloned())
     }
 
     /// How long there have been nodes that missed a run, if there are any now.

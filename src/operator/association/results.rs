@@ -25,8 +25,8 @@ use crate::index::InvocationRecord;
 const WRITES: usize = 8;
 /// How soon to look whether the cache shows what was written.
 const SOON: Duration = Duration::from_millis(250);
-/// How long to wait for a cache before going on without it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a cache before going on without it: it may never show what the API server leaves out.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Puts what a Command did into the draft; or says how long to wait before trying again. `matching` are the nodes
 /// that the Association is for now; without an answer to that, those that the Command was for.

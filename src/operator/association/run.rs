@@ -47,9 +47,12 @@ pub async fn what_is_due(
     draft.nodes(association, &members, this_second());
     let owing = nodes::owing(&members);
     let known = draft.status.clone();
+    // While something runs nobody is gathered: most of those without an entry are its targets.
+    let live = current.live();
+    let gathering = !owing.is_empty() && live == Live::Nothing;
     let facts = Facts {
-        live: current.live(),
-        gathered: memory.gathered(association, !owing.is_empty(), Instant::now()),
+        live,
+        gathered: memory.gathered(association, gathering, Instant::now()),
         gather: context.settings.catch_up,
         ..facts(association, accepted, &known, now)
     };

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::patch::{apply_status, is_conflict, is_not_found};
+use crate::patch::{apply_status, is_not_found};
 
 /// The field manager of `status.compliance`.
 const SUMMARY_MANAGER: &str = "keelson/compliance";
@@ -36,7 +36,8 @@ pub async fn summarize(
     apply(context, node, SUMMARY_MANAGER, &status).await
 }
 
-/// A node that is gone, or is another one by now, needs no entry.
+/// A node that is gone needs no entry. A conflict is an error: many writers met on one node, or the cache shows
+/// a node that was made again.
 async fn apply(
     context: &Context,
     node: &ManagedNode,
@@ -44,7 +45,7 @@ async fn apply(
     status: &serde_json::Value,
 ) -> Result<(), Error> {
     match apply_status(&context.client, node, manager, status).await {
-        Err(error) if !is_not_found(&error) && !is_conflict(&error) => Err(error.into()),
+        Err(error) if !is_not_found(&error) => Err(error.into()),
         _ => Ok(()),
     }
 }
