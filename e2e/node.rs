@@ -23,6 +23,7 @@ use crate::{
     wait::eventually,
 };
 
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A node. Dropping it pulls its plug and removes everything it was made of.
@@ -158,7 +159,9 @@ impl Node {
             if self.machine.init().is_none() {
                 return Ok(None);
             }
-            let output = self.enter(&["systemctl", "is-system-running", "--wait"]).await?;
+            // A question asked while the bus comes up may never be answered.
+            let question = self.enter(&["systemctl", "is-system-running"]);
+            let output = tokio::time::timeout(ANSWER_TIMEOUT, question).await??;
             let state = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             match state.as_str() {
                 "running" | "degraded" => Ok(Some(true)),

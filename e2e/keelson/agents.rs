@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Secret;
 use keelson_api::{Activation, ManagedNode, PingStatus};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 
 use super::Keelson;
 use crate::assets;
@@ -97,6 +97,6 @@ impl Keelson {
         self.enrolment("fleet").await?;
         let enrolled = nodes.iter().map(|node| self.enrol(node, "fleet"));
         let enrolled = futures::future::try_join_all(enrolled).await?;
-        Ok(enrolled.iter().map(|node| node.name_any()).collect())
+        Ok(enrolled.iter().map(ResourceExt::name_any).collect())
     }
 }

@@ -149,7 +149,7 @@ async fn associations_that_cannot_run_heal(lab: &Lab) {
         .await
         .unwrap();
 
-    let bad = manifest.replace("early", "never").replace("rate(1 hour)", "cron(0 0 31 2 ? *)");
+    let bad = manifest.replace("early", "never").replace("rate(1 hour)", "'cron(0 0 31 2 ? *)'");
     lab.keelson.apply(&bad).await.unwrap();
     let message = eventually(SOON, "the impossible schedule to be said", || async {
         let status = associations.get("never").await?.status.unwrap_or_default();
@@ -215,8 +215,11 @@ async fn garbage_on_the_port_disturbs_nobody(lab: &Lab) {
     for number in 0..50_u8 {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         if number % 2 == 0 {
-            let garbage: Vec<u8> =
-                (0..4096_u32).map(|byte| (byte.wrapping_mul(31) as u8).wrapping_add(number)).collect();
+            let garbage: Vec<u8> = (0..=u8::MAX)
+                .cycle()
+                .take(4096)
+                .map(|byte| byte.wrapping_mul(31).wrapping_add(number))
+                .collect();
             let _ = stream.write_all(&garbage).await; // the other end may hang up meanwhile
         }
         silent.push(stream);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::files::{self, Durability, FileError};
 use crate::identity::{Identity, IdentityError, IdentityFolder, Validity};
 use crate::runs::{Runs, Summary};
@@ -94,6 +95,9 @@ fn read_record(state: &Path) -> Result<Option<Record>, FileError> {
 fn described(identity: &Identity, alive: bool, record: Option<&Record>) -> Report {
     let node = &identity.record;
     let valid = match Validity::of(&identity.certificate) {
+        Ok(validity) if validity.not_after <= clock::unix_ms() / 1000 => {
+            format!("{} (expired; it is renewed at the next connection)", wall_time(validity.not_after))
+        }
         Ok(validity) => wall_time(validity.not_after),
         Err(error) => error.to_string(),
     };

@@ -3,6 +3,8 @@
 //! One file a kind. The doc comments become the descriptions in `crds/`, which is what `kubectl explain`
 //! shows, so they are written for users. Nothing here talks to a cluster.
 
+#![allow(clippy::duplicated_attributes)] // several printcolumn(type_ = …) of one kind, which is kube's form
+
 mod activation;
 mod association;
 mod command;

@@ -252,4 +252,3 @@ pub trait Fleet: Send + Sync + 'static {
         report: Report,
     ) -> impl Future<Output = Result<(), RecordError>> + Send;
 }
-

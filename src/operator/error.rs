@@ -20,9 +20,6 @@ pub enum Error {
     /// The system gave no randomness.
     #[error("failed to get random bytes: {0}")]
     Random(#[from] getrandom::Error),
-    /// A cache has not been filled yet.
-    #[error("the caches are not filled yet")]
-    NotReady,
     /// An object that was checked before does not hold any more.
     #[error("an object has changed that cannot: {0}")]
     Corrupt(String),
@@ -39,7 +36,6 @@ impl Error {
             Self::Api(_) => "unreachable",
             Self::Serialize(_) => "serialize",
             Self::Random(_) => "random",
-            Self::NotReady => "not_ready",
             Self::Corrupt(_) => "corrupt",
         }
     }

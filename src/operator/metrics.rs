@@ -50,9 +50,21 @@ impl Default for Metrics {
             registry: Arc::default(),
         };
         registry.register("reconciles", "Reconciles by kind", metrics.reconciles.clone());
-        registry.register("reconcile_errors", "Failed reconciles by kind and reason", metrics.reconcile_errors.clone());
-        registry.register("invocations_finished", "Invocations that ended, by status details", metrics.invocations.clone());
-        registry.register("commands_finished", "Commands that ended, by status details", metrics.commands.clone());
+        registry.register(
+            "reconcile_errors",
+            "Failed reconciles by kind and reason",
+            metrics.reconcile_errors.clone(),
+        );
+        registry.register(
+            "invocations_finished",
+            "Invocations that ended, by status details",
+            metrics.invocations.clone(),
+        );
+        registry.register(
+            "commands_finished",
+            "Commands that ended, by status details",
+            metrics.commands.clone(),
+        );
         registry.register(
             "association_ticks_skipped",
             "Ticks that fell due while the last Command was still running",

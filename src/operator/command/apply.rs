@@ -101,8 +101,7 @@ impl Site<'_> {
             message: Some(ending.message.clone()),
             ..InvocationStatus::default()
         };
-        let written =
-            apply_status_of(&self.context.client, (&self.namespace, name), MANAGER, &status).await;
+        let written = apply_status_of(&self.context.client, (&self.namespace, name), MANAGER, &status).await;
         self.take(written)
     }
 
