@@ -2,16 +2,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::files::{self, Durability, FileError};
 use crate::identity::{Identity, IdentityError, IdentityFolder, Validity};
 use crate::runs::{Runs, Summary};
 use crate::state_lock;
+
+/// A change is written this much later, together with those that follow it and apart from the work that made it:
+/// to replace a file can take longer than to run a document.
+const SETTLE: Duration = Duration::from_millis(100);
 
 /// The connection to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +78,7 @@ pub async fn keep_record(state: &Path, node: &str, runs: Arc<Runs>, mut link: wa
             () = runs.changed() => {}
             changed = link.changed() => if changed.is_err() { return },
         }
+        sleep(SETTLE).await;
     }
 }
 
