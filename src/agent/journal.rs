@@ -125,6 +125,11 @@ impl Journal {
         })
     }
 
+    /// A worker is about to be started in this boot. Durable when it returns.
+    pub fn begin(&self, uid: &str, boot_id: &str) -> Result<(), JournalError> {
+        self.change(uid, |entry| entry.begun_in = Some(boot_id.to_owned()), |_| Ok(()))
+    }
+
     /// Takes the promise back: the run was not started in time and never will be.
     pub fn refuse(&self, uid: &str, message: &str) -> Result<(), JournalError> {
         self.change(

@@ -87,7 +87,7 @@ impl RunDirectory {
     }
 
     /// Makes the folder, the FIFO and the order in it. Doing it again is harmless. It does not wait for the disk:
-    /// the journal has the order, and whoever begins the work makes the folder durable.
+    /// the journal has the order.
     pub fn prepare(&self, order: &Order) -> Result<(), RunDirectoryError> {
         DirBuilder::new()
             .recursive(true)
@@ -107,18 +107,16 @@ impl RunDirectory {
         read_json(&self.order_file())
     }
 
-    /// Takes the run for this process, durably, before anything of it is started. Nothing is returned when
-    /// another worker has it, or when one has begun it in this boot already: a run is begun once a boot.
+    /// Takes the run for this process, before anything of it is started. Nothing is returned when another worker
+    /// has it, or when one has begun it in this boot already: a run is begun once a boot. That it was begun has
+    /// to survive a power cut, and does in the daemon's journal, so this does not wait for the disk.
     pub fn begin_work(&self, boot_id: &str) -> Result<Option<WorkerLock>, RunDirectoryError> {
         let Some(lock) = self.try_lock()? else { return Ok(None) };
         if self.worker()?.is_some_and(|mark| mark.boot_id == boot_id) {
             return Ok(None);
         }
         let mark = WorkerMark { pid: std::process::id().cast_signed(), boot_id: boot_id.to_owned() };
-        write_json(&self.path.join(".keelson-worker.json"), &mark, Durability::Durable)?;
-        if let Some(parent) = self.path.parent() {
-            files::sync_folder(parent)?;
-        }
+        write_json(&self.path.join(".keelson-worker.json"), &mark, Durability::Atomic)?;
         Ok(Some(lock))
     }
 

@@ -124,7 +124,7 @@ impl Runs {
         entries.sort_by_key(|(_, entry)| entry.accepted_at);
         for (uid, entry) in entries {
             let phase = match &entry.state {
-                State::Accepted => self.recovered_phase(&inner.journal, &uid),
+                State::Accepted => self.recovered_phase(&inner.journal, &uid, entry.begun_in.as_deref()),
                 State::Finished => Phase::Finished { since: Instant::now(), announced: None },
                 State::Acknowledged(Some(retired)) if retired.output_pending => Phase::Reported,
                 State::Acknowledged(_) | State::Refused(_) => continue,
@@ -144,12 +144,17 @@ impl Runs {
     }
 
     /// A run that nobody has begun waits its turn; any other is looked after at once.
-    fn recovered_phase(&self, journal: &Journal, uid: &str) -> Phase {
+    fn recovered_phase(&self, journal: &Journal, uid: &str, begun_in: Option<&str>) -> Phase {
         let directory = self.setting.directory(uid);
         if !matches!(directory.order(), Ok(Some(_))) {
             rewrite_order(journal, uid, &directory);
         }
-        if matches!(directory.worker(), Ok(None)) { Phase::Queued } else { Phase::Running }
+        let begun_elsewhere = begun_in.is_some_and(|boot| boot != self.setting.boot_id);
+        if begun_elsewhere || !matches!(directory.worker(), Ok(None)) {
+            Phase::Running
+        } else {
+            Phase::Queued
+        }
     }
 
     /// Takes a dispatch that came at `received` (time since boot). However often it comes, it runs once; the
@@ -167,7 +172,7 @@ impl Runs {
 
     fn take_in(self: &Arc<Self>, inner: &mut Inner, dispatch: &Dispatch, received: Duration) {
         let lived = inner.journal.lived();
-        let (entry, order) = match self.setting.order(dispatch, received, lived) {
+        let (mut entry, order) = match self.setting.order(dispatch, received, lived) {
             Ok(checked) => checked,
             Err(reason) => return inner.refuse_unjournalled(dispatch, RefusalReason::Invalid, &reason),
         };
@@ -175,6 +180,10 @@ impl Runs {
             return inner.refuse_unjournalled(dispatch, RefusalReason::Expired, TOO_LATE);
         }
         let uid = dispatch.command_uid.clone();
+        // One that is started at once is begun by the same write.
+        if inner.has_room() {
+            entry.begun_in = Some(self.setting.boot_id.clone());
+        }
         if let Err(error) = inner.journal.accept(&uid, &entry, &order) {
             tracing::error!(%error, "cannot accept a dispatch");
             return inner.refuse_unjournalled(dispatch, RefusalReason::Unspecified, &error.to_string());
@@ -273,18 +282,19 @@ impl Runs {
         self.changed.notify_one();
     }
 
-    /// Asked right before a run that nobody has begun is started. A refusal is durable and is told.
-    fn permission(self: &Arc<Self>, uid: &str) -> Permission {
+    /// Asked right before a run that nobody has begun is started. A permission, like a refusal, is durable.
+    fn permission(self: &Arc<Self>, uid: &str) -> Result<Permission, JournalError> {
         let mut inner = self.lock();
-        let entry = inner.journal.entry(uid).ok().flatten();
-        let in_time =
-            |entry: &Entry| entry.may_start(&self.setting.boot_id, clock::since_boot(), clock::unix_ms());
-        if entry.as_ref().is_some_and(in_time) {
-            return Permission::Granted;
+        let boot_id = &self.setting.boot_id;
+        let entry = inner.journal.entry(uid)?;
+        let in_time = |entry: &Entry| entry.may_start(boot_id, clock::since_boot(), clock::unix_ms());
+        if let Some(entry) = entry.filter(in_time) {
+            if entry.begun_in.as_ref() != Some(boot_id) {
+                inner.journal.begin(uid, boot_id)?;
+            }
+            return Ok(Permission::Granted);
         }
-        if let Err(error) = inner.journal.refuse(uid, TOO_LATE) {
-            tracing::error!(%error, "cannot keep a refusal");
-        }
+        inner.journal.refuse(uid, TOO_LATE)?;
         tracing::warn!(command = uid, "{TOO_LATE}");
         if let Some(active) = inner.active.remove(uid) {
             inner.say(Notice::Refused {
@@ -298,7 +308,17 @@ impl Runs {
         self.start_due(&mut inner);
         drop(inner);
         self.changed.notify_one();
-        Permission::Refused
+        Ok(Permission::Refused)
+    }
+
+    /// The last boot in which a run was begun.
+    fn begun_in(&self, uid: &str) -> Result<Option<String>, JournalError> {
+        Ok(self.lock().journal.entry(uid)?.and_then(|entry| entry.begun_in))
+    }
+
+    /// A run is begun in this boot. Durable when it returns.
+    fn begin(&self, uid: &str) -> Result<(), JournalError> {
+        self.lock().journal.begin(uid, &self.setting.boot_id)
     }
 
     /// A run waits for the machine to reboot; nothing else is started until then.
@@ -309,11 +329,7 @@ impl Runs {
     }
 
     fn start_due(self: &Arc<Self>, inner: &mut Inner) {
-        loop {
-            let count = |phase| inner.active.values().filter(|active| active.phase == phase).count();
-            if count(Phase::AwaitsReboot) > 0 || count(Phase::Running) >= AT_ONCE {
-                return;
-            }
+        while inner.has_room() {
             let Some(uid) = inner.queue.pop_front() else { return };
             if let Some(active) = inner.active.get_mut(&uid) {
                 active.phase = Phase::Running;
@@ -330,6 +346,14 @@ impl Runs {
     /// Each change is made whole before anything can panic: go on after one elsewhere.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Whether another run may be started: not too many run, and the machine is not about to reboot.
+    fn has_room(&self) -> bool {
+        let count = |phase| self.active.values().filter(|active| active.phase == phase).count();
+        count(Phase::AwaitsReboot) == 0 && count(Phase::Running) < AT_ONCE
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Entry {
     pub boot_id: String,
     /// The time since that boot after which it may not be started.
     pub start_before: Duration,
+    /// The last boot in which it was, or was about to be, begun. Written durably before a worker is started, so
+    /// that after a power cut nothing is begun that may have been begun before.
+    pub begun_in: Option<String>,
     /// How long it had when it came.
     pub expires_in_ms: u64,
 }

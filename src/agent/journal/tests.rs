@@ -11,6 +11,7 @@ fn entry() -> Entry {
         accepted_at: Duration::ZERO,
         accepted_unix_ms: 1_000_000,
         boot_id: "boot-1".into(),
+        begun_in: None,
         start_before: Duration::from_secs(100),
         expires_in_ms: 60_000,
     }
@@ -46,10 +47,12 @@ fn what_was_accepted_and_finished_is_known_after_the_journal_is_opened_again() {
     let (folder, journal) = journal();
     journal.accept("uid-1", &entry(), &order()).unwrap();
     journal.accept("uid-2", &entry(), &order()).unwrap();
+    journal.begin("uid-1", "boot-2").unwrap();
     journal.finish("uid-2", &result()).unwrap();
     drop(journal);
     let journal = Journal::open(&folder.path().join("journal.redb")).unwrap();
-    assert_eq!(journal.entry("uid-1").unwrap(), Some(entry()));
+    let begun = Entry { begun_in: Some("boot-2".into()), ..entry() };
+    assert_eq!(journal.entry("uid-1").unwrap(), Some(begun));
     assert_eq!(journal.order("uid-1").unwrap(), Some(order()));
     assert_eq!(journal.entry("uid-2").unwrap().unwrap().state, State::Finished);
     assert_eq!(journal.order("uid-2").unwrap(), None);

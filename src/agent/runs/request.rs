@@ -55,6 +55,7 @@ impl Setting {
             accepted_at: lived,
             accepted_unix_ms: clock::unix_ms(),
             boot_id: self.boot_id.clone(),
+            begun_in: None,
             start_before: received.saturating_add(Duration::from_millis(dispatch.expires_in_ms)),
             expires_in_ms: dispatch.expires_in_ms,
         };

@@ -9,6 +9,7 @@ use super::outcome::{self, Subject};
 use super::process;
 use super::standing::{Standing, standing};
 use super::{Permission, Runs};
+use crate::journal::JournalError;
 use crate::reboot;
 use crate::run_directory::{Progress, RunDirectory, RunDirectoryError};
 
@@ -24,6 +25,8 @@ const REBOOT_AGAIN: Duration = Duration::from_secs(600);
 enum Trouble {
     #[error(transparent)]
     Folder(#[from] RunDirectoryError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error("the worker process cannot be started: {0}")]
     Start(#[from] std::io::Error),
     #[error("the worker process ended before it began the document")]
@@ -76,12 +79,15 @@ impl Run {
     }
 
     async fn advance(&self) -> Result<Turn, Trouble> {
-        match standing(&self.directory, &self.runs.setting().boot_id)? {
-            Standing::Fresh => match self.runs.permission(&self.uid) {
+        match self.standing()? {
+            Standing::Fresh => match self.runs.permission(&self.uid)? {
                 Permission::Granted => self.start().await,
                 Permission::Refused => Ok(Turn::Refused),
             },
-            Standing::Resumes => self.start().await,
+            Standing::Resumes => {
+                self.runs.begin(&self.uid)?;
+                self.start().await
+            }
             Standing::Running(Some(pid)) => {
                 process::wait_for_worker(pid, &self.directory).await;
                 Ok(Turn::Again)
@@ -96,9 +102,14 @@ impl Run {
         }
     }
 
+    fn standing(&self) -> Result<Standing, Trouble> {
+        let begun_in = self.runs.begun_in(&self.uid)?;
+        Ok(standing(&self.directory, &self.runs.setting().boot_id, begun_in.as_deref())?)
+    }
+
     async fn start(&self) -> Result<Turn, Trouble> {
         process::run_worker(&self.runs.setting().program, &self.directory).await?;
-        match standing(&self.directory, &self.runs.setting().boot_id)? {
+        match self.standing()? {
             Standing::Fresh | Standing::Resumes => Err(Trouble::NotBegun),
             _ => Ok(Turn::Again),
         }

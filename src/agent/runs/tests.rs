@@ -236,6 +236,7 @@ async fn a_run_that_was_accepted_and_never_begun_is_started_by_the_next_agent() 
         accepted_at: Duration::ZERO,
         accepted_unix_ms: clock::unix_ms(),
         boot_id: "boot-1".into(),
+        begun_in: None,
         start_before: clock::since_boot() + Duration::from_secs(60),
         expires_in_ms: 60_000,
     };
