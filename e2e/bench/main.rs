@@ -7,7 +7,7 @@ mod fleet;
 mod machine;
 mod writes;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::figures::Figures;
 use crate::machine::Machine;
@@ -18,16 +18,34 @@ struct Arguments {
     /// Prints JSON in the place of a table.
     #[arg(long)]
     json: bool,
+    /// Measures only one part.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+/// What is measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// One node by itself: memory, size, the way of one document.
+    Agent,
+    /// Twenty nodes: Commands over all of them, writes, rest.
+    Fleet,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let machine = Machine::this()?;
-    eprintln!("measuring one node by itself");
-    let mut figures = agent::measure().await?;
-    eprintln!("measuring a fleet of twenty nodes");
-    figures.extend(fleet::measure().await?);
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    let mut figures = Vec::new();
+    if wanted(Part::Agent) {
+        eprintln!("measuring one node by itself");
+        figures.extend(agent::measure().await?);
+    }
+    if wanted(Part::Fleet) {
+        eprintln!("measuring a fleet of twenty nodes");
+        figures.extend(fleet::measure().await?);
+    }
     let figures = Figures { machine, figures };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
