@@ -30,10 +30,15 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 /// Starts the parts and tells the story; the parts live as long as what this returns.
 async fn tell(folder: std::path::PathBuf) -> anyhow::Result<Box<dyn std::any::Any>> {
-    match keelson_e2e::sandbox::can_boot_nodes().await {
+    let possible = if std::env::var_os("KEELSON_DEMO_NODES").is_some_and(|nodes| nodes == "processes") {
+        Err("KEELSON_DEMO_NODES=processes asks for processes".to_owned())
+    } else {
+        keelson_e2e::sandbox::can_boot_nodes().await
+    };
+    match possible {
         Ok(()) => Ok(Box::new(booted::tell(&folder).await?)),
         Err(reason) => {
-            story::say(&format!("Servers cannot be booted here: {reason}."));
+            story::say(&format!("No servers are booted: {reason}."));
             story::say(
                 "The same agents run as ordinary processes instead, each with a folder of its own as its server.",
             );

@@ -40,13 +40,7 @@ pub async fn resolve(
         Ok(found) => found,
         Err(unresolved) => return Ok(Err(unresolved)),
     };
-    let reference = DocumentReference {
-        name: document.name_any(),
-        version: version.version.clone(),
-        hash: version.hash.clone(),
-        revision: version.revision.clone(),
-        namespace: document.namespace().unwrap_or_default(),
-    };
+    let reference = reference(&document, &version);
     Ok(match load(context, &reference).await? {
         Some(content) => Ok(ResolvedDocument { reference, content }),
         None => Err(Unresolved {
@@ -57,6 +51,17 @@ pub async fn resolve(
             ),
         }),
     })
+}
+
+/// A version of a Document, exactly.
+pub fn reference(document: &Document, version: &DocumentVersion) -> DocumentReference {
+    DocumentReference {
+        name: document.name_any(),
+        version: version.version.clone(),
+        hash: version.hash.clone(),
+        revision: version.revision.clone(),
+        namespace: document.namespace().unwrap_or_default(),
+    }
 }
 
 /// The content of an exact version, if its revision still holds it.

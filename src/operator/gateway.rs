@@ -29,6 +29,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+pub use self::authority::SECRET as CA_SECRET;
+
 use self::fleet::KubernetesFleet;
 use self::news::News;
 use crate::args::GatewayArguments;

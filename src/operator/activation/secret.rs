@@ -12,9 +12,8 @@ use serde_json::json;
 use super::MANAGER;
 use crate::context::Context;
 use crate::error::Error;
+use crate::gateway::CA_SECRET;
 
-/// The Secret of the gateway's CA, in Keelson's own namespace.
-const CA_SECRET: &str = "keelson-ca";
 /// Key of the code alone.
 const CODE: &str = "code";
 /// Key of everything `keelson-agent enrol --from` wants.

@@ -3,12 +3,13 @@
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use keelson_api::{DOCUMENT_LABEL, Document, DocumentReference, DocumentVersion};
+use keelson_api::{DOCUMENT_LABEL, Document, DocumentVersion};
 use keelson_document::{Document as Content, Errors};
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 
 use crate::context::Context;
+use crate::documents;
 use crate::error::Error;
 
 /// Annotation on a revision: SHA-256 of its canonical JSON.
@@ -93,13 +94,7 @@ pub async fn default_content(
     if version.hash == latest.hash() {
         return Ok(Some((version.version.clone(), latest)));
     }
-    let reference = DocumentReference {
-        name: document.name_any(),
-        version: version.version.clone(),
-        hash: version.hash.clone(),
-        revision: version.revision.clone(),
-        namespace: document.namespace().unwrap_or_default(),
-    };
-    let content = crate::documents::load(context, &reference).await?;
+    let reference = documents::reference(document, version);
+    let content = documents::load(context, &reference).await?;
     Ok(content.map(|content| (version.version.clone(), content)))
 }
