@@ -16,7 +16,8 @@ use rcgen::{
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -98,7 +99,8 @@ impl FakeGateway {
         }
         let node = NodeServer::new(service.clone()).max_decoding_message_size(keelson_protocol::MAX_MESSAGE);
         let router = server.add_service(node).add_service(EnrolmentServer::new(service));
-        tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        tokio::spawn(router.serve_with_incoming(incoming));
         Self { address, attached, archive }
     }
 }
