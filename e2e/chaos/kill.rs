@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures::future::{join_all, try_join_all};
+use futures::future::try_join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -132,8 +132,6 @@ async fn agents(nodes: &[Node], mut random: Random, mut phase: watch::Receiver<P
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
-    // One killed at the last moment may have been counted out by nobody; systemd brings it back by itself.
-    join_all(nodes.iter().map(|node| node.run("systemctl reset-failed"))).await;
 }
 
 async fn api_server(
