@@ -24,6 +24,10 @@ use super::fleet::KubernetesFleet;
 const CODE_KEY: &str = "code";
 /// How many names are tried for a node. A second one is needed only where two keys hash alike in 68 bits.
 const NAMES: u8 = 4;
+/// How often a use of a code is counted against others who count theirs: a whole fleet may enrol at once.
+const COUNTS: u32 = 100;
+/// The longest pause before counting again; they differ, so that those who met do not meet again.
+const LONGEST_CONTENTION_MS: u32 = 100;
 /// Between attempts to reach an API server that does not answer.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -35,11 +39,11 @@ impl KubernetesFleet {
         if let Some(known) = self.node_with_key(&request.namespace, &request.fingerprint).await? {
             return Ok(identity(&known));
         }
-        for _ in 0..ATTEMPTS {
+        for _ in 0..COUNTS {
             let count = decision::next_count(&activation)?;
             match self.count(&activation, count).await {
                 Ok(counted) => return self.make_node(&counted, request).await,
-                Err(CallError::Conflict) => {}
+                Err(CallError::Conflict) => tokio::time::sleep(contention_pause()).await,
                 Err(CallError::NotFound) => return Err(decision::wrong()),
                 Err(error) => return Err(error.into()),
             }
@@ -212,6 +216,12 @@ enum Outcome {
     /// The API server did not say.
     #[error("{0}")]
     Unknown(CallError),
+}
+
+fn contention_pause() -> Duration {
+    // Without a source of randomness the pause is the same for all, which is slower and still right.
+    let drawn = getrandom::u32().unwrap_or_default();
+    Duration::from_millis((drawn % LONGEST_CONTENTION_MS).into())
 }
 
 fn is_live(node: &ManagedNode) -> bool {
