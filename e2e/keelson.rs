@@ -3,7 +3,9 @@
 
 mod agents;
 mod objects;
+mod observe;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct Settings {
     pub address: IpAddr,
     /// How many gateway replicas.
     pub gateways: usize,
+    /// How many replicas of the operator, one of which leads.
+    pub operators: usize,
     /// `--deadline-grace-seconds`
     pub deadline_grace: u64,
     /// `--catch-up-seconds`
@@ -38,6 +42,8 @@ pub struct Settings {
     pub lease: u64,
     /// `--certificate-seconds` of the gateways
     pub certificate_seconds: u64,
+    /// Whether operator and gateways log in JSON.
+    pub json_logs: bool,
     /// A library to preload into operator and gateways, with its environment.
     pub preload: Vec<(String, String)>,
 }
@@ -48,10 +54,12 @@ impl Settings {
         Self {
             address,
             gateways: 1,
+            operators: 1,
             deadline_grace: 60,
             catch_up: 15,
             lease: 15,
             certificate_seconds: 86_400,
+            json_logs: false,
             preload: Vec::new(),
         }
     }
@@ -66,11 +74,14 @@ impl Settings {
 pub struct Keelson {
     /// Its cluster.
     pub control_plane: ControlPlane,
-    /// The operator's process.
+    /// The operator's process, the first replica.
     pub operator: Process,
+    /// The further replicas of the operator.
+    pub standbys: Vec<Process>,
     /// The gateways' processes.
     pub gateways: Vec<Process>,
     addresses: Vec<SocketAddr>,
+    http: BTreeMap<String, SocketAddr>,
     folder: PathBuf,
 }
 
@@ -82,13 +93,20 @@ impl Keelson {
         install(&control_plane).await?;
         let addresses =
             (0..settings.gateways).map(|_| free_port(settings.address)).collect::<Result<Vec<_>, _>>()?;
-        let plan = Plan { control_plane: &control_plane, folder, settings, addresses: &addresses };
+        let http = free_http_addresses(settings)?;
+        let plan =
+            Plan { control_plane: &control_plane, folder, settings, addresses: &addresses, http: &http };
         let mut gateways = Vec::new();
         for index in 0..settings.gateways {
             gateways.push(Process::start(plan.gateway(index).await?)?);
         }
-        let operator = Process::start(plan.operator().await?)?;
-        let mut keelson = Self { control_plane, operator, gateways, addresses, folder: folder.to_owned() };
+        let operator = Process::start(plan.operator(0).await?)?;
+        let mut standbys = Vec::new();
+        for index in 1..settings.operators {
+            standbys.push(Process::start(plan.operator(index).await?)?);
+        }
+        let folder = folder.to_owned();
+        let mut keelson = Self { control_plane, operator, standbys, gateways, addresses, http, folder };
         keelson.wait_until_ready().await?;
         Ok(keelson)
     }
@@ -123,10 +141,15 @@ impl Keelson {
 
     /// Operator and gateways, for what they cost.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
-        std::iter::once(&self.operator).chain(&self.gateways)
+        self.operators().chain(&self.gateways)
     }
 
-    /// Waits until gateways listen and the operator leads.
+    /// All replicas of the operator.
+    pub fn operators(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.operator).chain(&self.standbys)
+    }
+
+    /// Waits until gateways listen and an operator leads.
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let addresses = self.addresses.clone();
         let listening = eventually(READY_TIMEOUT, "the gateways to listen", || async {
@@ -139,16 +162,20 @@ impl Keelson {
             Ok(()) => self.wait_until_leading().await,
             Err(error) => Err(error),
         };
-        for process in self.gateways.iter_mut().chain([&mut self.operator]) {
+        for process in self.gateways.iter_mut().chain([&mut self.operator]).chain(&mut self.standbys) {
             process.ensure_running()?;
         }
         result
     }
 
     async fn wait_until_leading(&self) -> anyhow::Result<()> {
-        let log = self.operator.log_path();
-        eventually(READY_TIMEOUT, "the operator to lead", || async {
-            Ok(std::fs::read_to_string(log)?.contains("leading").then_some(()))
+        eventually(READY_TIMEOUT, "an operator to lead", || async {
+            for operator in self.operators() {
+                if std::fs::read_to_string(operator.log_path())?.contains("leading") {
+                    return Ok(Some(()));
+                }
+            }
+            Ok(None)
         })
         .await
     }
@@ -183,11 +210,12 @@ struct Plan<'a> {
     folder: &'a Path,
     settings: &'a Settings,
     addresses: &'a [SocketAddr],
+    http: &'a BTreeMap<String, SocketAddr>,
 }
 
 impl Plan<'_> {
-    async fn operator(&self) -> anyhow::Result<Program> {
-        let program = self.program("run", "operator-0", "keelson-operator").await?;
+    async fn operator(&self, index: usize) -> anyhow::Result<Program> {
+        let program = self.program("run", &format!("operator-{index}"), "keelson-operator").await?;
         Ok(program
             .arg(format!("--deadline-grace-seconds={}", self.settings.deadline_grace))
             .arg(format!("--catch-up-seconds={}", self.settings.catch_up)))
@@ -204,7 +232,7 @@ impl Plan<'_> {
 
     async fn program(&self, role: &str, replica: &str, account: &str) -> anyhow::Result<Program> {
         let kubeconfig = self.control_plane.service_account_kubeconfig(SYSTEM_NAMESPACE, account).await?;
-        let http = free_port(IpAddr::from([127, 0, 0, 1]))?;
+        let http = self.http.get(replica).context("a replica without an address for its probes")?;
         let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
         let log = self.folder.join(format!("{replica}.log"));
         let mut program = Program::new(assets::operator()?, log)
@@ -214,11 +242,22 @@ impl Plan<'_> {
             .arg(format!("--lease-seconds={}", self.settings.lease))
             .arg(format!("--gateway-addresses={}", addresses.join(",")))
             .env("KUBECONFIG", kubeconfig);
+        if self.settings.json_logs {
+            program = program.arg("--log-format=json");
+        }
         for (name, value) in &self.settings.preload {
             program = program.env(name, value);
         }
         Ok(program)
     }
+}
+
+/// Where each replica serves probes and metrics.
+fn free_http_addresses(settings: &Settings) -> anyhow::Result<BTreeMap<String, SocketAddr>> {
+    let operators = (0..settings.operators).map(|index| format!("operator-{index}"));
+    let gateways = (0..settings.gateways).map(|index| format!("gateway-{index}"));
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    operators.chain(gateways).map(|replica| Ok((replica, free_port(loopback)?))).collect()
 }
 
 /// An address with a port that nobody listens on now.
