@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use self::slot::Slot;
 use crate::{assets, shell};
@@ -21,6 +21,8 @@ use crate::{assets, shell};
 /// Nodes have the addresses from .11 on; .1 is the bridge and .254 the host.
 const FIRST_NODE: u8 = 10;
 const HOST: u8 = 254;
+const INOTIFY_INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
+const ENOUGH_INOTIFY_INSTANCES: u32 = 4096;
 /// How many nodes fit a network.
 pub const MAX_NODES: u8 = 200;
 
@@ -35,6 +37,7 @@ impl Network {
     /// Makes one beside those of other runs, after cleaning up what killed runs have left. Needs root.
     pub fn create() -> anyhow::Result<Self> {
         cleanup_stale()?;
+        allow_many_nodes()?;
         let network = Self { node_root: assets::node_root()?, slot: Arc::new(Slot::claim()?) };
         fs::create_dir_all(network.common_layer())?;
         let (hub, host) = (network.slot.name("hub"), network.slot.name("host"));
@@ -117,6 +120,19 @@ impl Network {
     fn address(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.slot.number(), last)
     }
+}
+
+/// Raises the kernel's limit on inotify instances: each node's systemd holds six or seven of them, all for the user
+/// root, and with the usual limit of 128 the twenty-first node, of whatever run, would hang while it boots.
+///
+/// This stays until the machine is booted again. Other runs may rely on it, and nothing is used up by it.
+fn allow_many_nodes() -> anyhow::Result<()> {
+    let limit = fs::read_to_string(INOTIFY_INSTANCES)?;
+    if limit.trim().parse::<u32>().is_ok_and(|limit| limit >= ENOUGH_INOTIFY_INSTANCES) {
+        return Ok(());
+    }
+    fs::write(INOTIFY_INSTANCES, ENOUGH_INOTIFY_INSTANCES.to_string())
+        .with_context(|| format!("failed to raise {INOTIFY_INSTANCES} to {ENOUGH_INOTIFY_INSTANCES}"))
 }
 
 /// Removes what killed runs have left: processes, mounts, network namespaces, cgroups, files. Runs still going keep theirs.
