@@ -32,9 +32,11 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let keeper = LeaseKeeper::new(client.clone(), &common.namespace, LEASE, &common.replica, lease);
     let mut leads = keeper.keep();
     readiness.set(true);
+    // One for all waits: a signal that comes between two of them must not be lost.
+    let mut stop = std::pin::pin!(stop_signal());
     let context = tokio::select! {
         result = http => return result?,
-        () = stop_signal() => return Ok(()),
+        () = &mut stop => return Ok(()),
         result = leads.wait_for(|leads| *leads) => {
             result.context("the lease was lost before it was held")?;
             start(&arguments, client.clone(), metrics)
@@ -42,13 +44,9 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     };
     tracing::info!(replica = common.replica, "leading");
     context.metrics.set_leader(true);
-    context.index.filled().await?;
-    let mut controllers = controllers(&context);
     let result = tokio::select! {
-        () = stop_signal() => Ok(()),
-        ended = controllers.join_next() => {
-            Err(anyhow::anyhow!("a controller ended, which none should: {ended:?}"))
-        }
+        () = stop => Ok(()),
+        result = control(&context) => result,
         result = leads.wait_for(|leads| !*leads) => {
             result.context("the lease task ended")?;
             Err(anyhow::anyhow!("the leadership was lost to another replica"))
@@ -58,6 +56,13 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         tracing::warn!(error = %error, "failed to release the lease");
     }
     result
+}
+
+/// Fills the caches, then runs every controller. Ends with an error only.
+async fn control(context: &Arc<Context>) -> anyhow::Result<()> {
+    context.index.filled().await?;
+    let ended = controllers(context).join_next().await;
+    anyhow::bail!("a controller ended, which none should: {ended:?}")
 }
 
 /// Every controller, each a task of its own. They run until the process ends.
