@@ -20,7 +20,7 @@ const AGENT: Pauses = Pauses::milliseconds(200, 1_200);
 const GATEWAY: Pauses = Pauses::milliseconds(4_000, 12_000);
 const OPERATOR: Pauses = Pauses::milliseconds(5_000, 15_000);
 /// It takes seconds to come up, and nobody gets anywhere meanwhile.
-const API_SERVER: Pauses = Pauses::milliseconds(20_000, 40_000);
+const API_SERVER: Pauses = Pauses::milliseconds(10_000, 25_000);
 /// From the end of a process to its next start.
 const DOWN: Pauses = Pauses::milliseconds(0, 2_000);
 const GLANCE: Duration = Duration::from_millis(100);
