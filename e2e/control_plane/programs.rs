@@ -39,6 +39,8 @@ impl Programs {
             .arg(flag("token-auth-file", &self.folder.join("tokens.csv")))
             .args(["--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24"])
             .args(["--endpoint-reconciler-type=none", "--profiling=false"])
+            // As strict as the strictest clusters: who makes an owner undeletable needs a right to that owner.
+            .arg("--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
     }
 
     /// The controller manager, each controller with the rights of its own `ServiceAccount`.

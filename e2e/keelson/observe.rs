@@ -38,14 +38,21 @@ impl Keelson {
         self.processes().map(|process| process.log_path().to_owned()).collect()
     }
 
-    /// Fails with the lines of the logs that tell of a right that operator or gateway lacks.
-    pub fn ensure_nothing_was_forbidden(&self) -> anyhow::Result<()> {
+    /// Fails if operator or gateway asked for anything that they have no right to: what their logs tell of it, and
+    /// what the API server counted, since a refusal may be tried again without a word.
+    pub async fn ensure_nothing_was_forbidden(&self) -> anyhow::Result<()> {
         for log in self.logs() {
             let text = std::fs::read_to_string(&log)?;
             let lines: Vec<_> =
                 text.lines().filter(|line| line.to_lowercase().contains("forbidden")).take(5).collect();
             ensure!(lines.is_empty(), "{} tells of missing rights:\n{}", log.display(), lines.join("\n"));
         }
+        let counts = self.kubectl("get --raw /metrics").await?;
+        let attempts: Vec<_> =
+            counts.lines().filter(|line| line.starts_with("authorization_attempts_total{")).collect();
+        ensure!(!attempts.is_empty(), "the API server does not count what it allows");
+        let refused = attempts.iter().find(|line| !line.contains("\"allowed\""));
+        ensure!(refused.is_none(), "the API server has refused somebody: {refused:?}");
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ async fn a_command_runs_on_every_node_that_matches_and_says_what_came_of_it() {
     a_cancel_kills_what_runs(&lab).await;
     names_are_resolved_on_the_node(&lab).await;
     unenrolling_removes_the_node(&lab).await;
+    lab.keelson.ensure_nothing_was_forbidden().await.unwrap();
 }
 
 async fn one_command_over_three_nodes(lab: &Lab) {
@@ -242,4 +243,5 @@ async fn an_association_keeps_nodes_as_they_should_be() {
     })
     .await
     .unwrap();
+    keelson.ensure_nothing_was_forbidden().await.unwrap();
 }

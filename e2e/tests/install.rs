@@ -114,8 +114,7 @@ fn described(schema: &Value) -> bool {
 fn undescribed(schema: &Value, path: &str, bare: &mut Vec<String>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
-        // What every object has is described by Kubernetes.
-        if !described(field) && !(path.matches('.').count() == 1 && name == "metadata") {
+        if !described(field) {
             bare.push(path.clone());
         }
         undescribed(field, &path, bare);
@@ -173,7 +172,7 @@ async fn only_those_meant_to_may_run_commands(cluster: &ControlPlane) {
     .unwrap();
 }
 
-/// A client of a new service account of the namespace `default` that has one ClusterRole there.
+/// A client of a new service account of the namespace `default` that has one cluster role there.
 async fn somebody_with(cluster: &ControlPlane, role: &str) -> Client {
     let name = format!("somebody-{role}");
     cluster.kubectl(&["create", "serviceaccount", &name]).await.unwrap();

@@ -30,7 +30,7 @@ async fn one_operator_leads_another_takes_over_and_all_can_be_watched_and_stoppe
     a_gateway_that_is_told_to_stop_hands_its_nodes_on(&mut lab).await;
     metrics_count_and_name_nobody(&lab).await;
     logs_are_one_json_object_a_line(&lab);
-    lab.keelson.ensure_nothing_was_forbidden().unwrap();
+    lab.keelson.ensure_nothing_was_forbidden().await.unwrap();
 }
 
 /// The index of the one operator that leads, and of the other one.

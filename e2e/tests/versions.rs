@@ -23,7 +23,7 @@ async fn every_content_is_a_version_that_can_be_run_pinned_and_pruned() {
     an_association_follows_what_default_means(&lab).await;
     old_versions_are_pruned_but_for_those_in_use(&lab).await;
     versions_go_with_their_document(&lab).await;
-    lab.keelson.ensure_nothing_was_forbidden().unwrap();
+    lab.keelson.ensure_nothing_was_forbidden().await.unwrap();
 }
 
 fn script(line: &str) -> Value {
@@ -178,9 +178,11 @@ async fn revisions(lab: &Lab, document: &str) -> usize {
 async fn versions_go_with_their_document(lab: &Lab) {
     assert_eq!(revisions(lab, "say").await, 2);
     lab.keelson.kubectl("delete document say").await.unwrap();
-    eventually(COLLECTED, "the versions to go", || async { Ok((revisions(lab, "say").await == 0).then_some(())) })
-        .await
-        .unwrap();
+    eventually(COLLECTED, "the versions to go", || async {
+        Ok((revisions(lab, "say").await == 0).then_some(()))
+    })
+    .await
+    .unwrap();
     assert_eq!(revisions(lab, "kept").await, 2, "versions of another Document have gone with it");
     // One of the same name starts anew.
     let status = apply(lab, "say", "echo again", json!({})).await;
