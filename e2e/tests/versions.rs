@@ -23,6 +23,7 @@ async fn every_content_is_a_version_that_can_be_run_pinned_and_pruned() {
     an_association_follows_what_default_means(&lab).await;
     old_versions_are_pruned_but_for_those_in_use(&lab).await;
     versions_go_with_their_document(&lab).await;
+    versions_that_were_left_behind_are_in_nobodys_way(&lab).await;
     lab.keelson.ensure_nothing_was_forbidden().await.unwrap();
 }
 
@@ -178,14 +179,22 @@ async fn revisions(lab: &Lab, document: &str) -> usize {
 async fn versions_go_with_their_document(lab: &Lab) {
     assert_eq!(revisions(lab, "say").await, 2);
     lab.keelson.kubectl("delete document say").await.unwrap();
-    eventually(COLLECTED, "the versions to go", || async {
-        Ok((revisions(lab, "say").await == 0).then_some(()))
-    })
-    .await
-    .unwrap();
-    assert_eq!(revisions(lab, "kept").await, 2, "versions of another Document have gone with it");
-    // One of the same name starts anew.
+    // One of the same name starts anew, whether or not the old versions are collected yet.
     let status = apply(lab, "say", "echo again", json!({})).await;
     assert_eq!(status.latest_version.as_deref(), Some("1"));
     assert_eq!(said(lab, "anew", "say", "'1'").await, "again\n");
+    eventually(COLLECTED, "the versions of the old Document to go", || async {
+        Ok((revisions(lab, "say").await == 1).then_some(()))
+    })
+    .await
+    .unwrap();
+    assert_eq!(said(lab, "still-anew", "say", "'1'").await, "again\n");
+    assert_eq!(revisions(lab, "kept").await, 2, "versions of another Document have gone with it");
+}
+
+async fn versions_that_were_left_behind_are_in_nobodys_way(lab: &Lab) {
+    lab.keelson.kubectl("delete document kept --cascade=orphan").await.unwrap();
+    let status = apply(lab, "kept", "echo anew", json!({})).await;
+    assert_eq!(numbers(&status), ["1"]);
+    assert_eq!(said(lab, "made-again", "kept", "$DEFAULT").await, "anew\n");
 }

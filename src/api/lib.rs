@@ -48,7 +48,7 @@ pub const ASSOCIATION_LABEL: &str = "keelson.dev/association";
 pub const NODE_LABEL: &str = "keelson.dev/node";
 /// Label on what belongs to an Activation: its name.
 pub const ACTIVATION_LABEL: &str = "keelson.dev/activation";
-/// Label on the revisions of a Document: its name.
+/// Label on the revisions of a Document: its uid.
 pub const DOCUMENT_LABEL: &str = "keelson.dev/document";
 /// Prefix of the labels that mirror a node's tags.
 pub const TAG_LABEL_PREFIX: &str = "tag.keelson.dev/";

@@ -60,6 +60,13 @@ fn described(revision: &ControllerRevision) -> DocumentVersion {
     }
 }
 
+/// The same for one number of one Document, so that none is given twice. What another Document of this name has left,
+/// which is collected later or was orphaned on purpose, is not in the way.
+fn revision_name(document: &Document, number: i64) -> String {
+    let uid: String = document.uid().unwrap_or_default().chars().take(8).collect();
+    keelson_core::names::suffixed(&document.name_any(), &format!("v{number}-{uid}"))
+}
+
 fn revision(
     document: &Document,
     content: &Content,
@@ -68,7 +75,7 @@ fn revision(
 ) -> Result<ControllerRevision, Error> {
     Ok(ControllerRevision {
         metadata: ObjectMeta {
-            name: Some(keelson_core::names::suffixed(&document.name_any(), &format!("v{number}"))),
+            name: Some(revision_name(document, number)),
             namespace: document.namespace(),
             labels: Some([(DOCUMENT_LABEL.to_owned(), document.uid().unwrap_or_default())].into()),
             annotations: Some([(HASH_ANNOTATION.to_owned(), hash.to_owned())].into()),
@@ -97,4 +104,26 @@ pub async fn default_content(
     let reference = documents::reference(document, version);
     let content = documents::load(context, &reference).await?;
     Ok(content.map(|content| (version.version.clone(), content)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keelson_api::DocumentSpec;
+    use serde_json::json;
+
+    fn document(uid: &str) -> Document {
+        let spec: DocumentSpec = serde_json::from_value(json!({ "content": {} })).unwrap();
+        let mut document = Document::new("web-server", spec);
+        document.metadata.uid = Some(uid.into());
+        document
+    }
+
+    #[test]
+    fn a_version_is_named_by_its_number_and_apart_from_those_of_an_earlier_document_of_the_name() {
+        let first = document("0a1b2c3d-0000-4000-8000-000000000000");
+        assert_eq!(revision_name(&first, 2), "web-server-v2-0a1b2c3d");
+        let second = document("4e5f6a7b-0000-4000-8000-000000000000");
+        assert_ne!(revision_name(&first, 1), revision_name(&second, 1));
+    }
 }
