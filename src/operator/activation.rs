@@ -24,6 +24,8 @@ const DEFAULT_LIFE: SignedDuration = SignedDuration::from_hours(24);
 /// How often the Secret is compared with the CA and the gateway's addresses. A watch would need the right to list
 /// every Secret of the cluster.
 const REFRESH: Duration = Duration::from_secs(60);
+/// How often what it waits for is looked for: the first gateway's CA, or the end of an earlier Activation's Secret.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Runs until the process ends.
 pub async fn controller(context: Arc<Context>) {
@@ -46,7 +48,14 @@ async fn reconcile(activation: Arc<Activation>, context: Arc<Context>) -> Result
         let ours = ActivationStatus { registrations_count: None, ..status.clone() };
         apply_status(&context.client, &*activation, MANAGER, &ours).await?;
     }
-    Ok(Action::requeue(REFRESH))
+    Ok(Action::requeue(next_look(&made)))
+}
+
+fn next_look(made: &secret::Made) -> Duration {
+    match made {
+        secret::Made::Waiting(..) => RETRY,
+        secret::Made::Ready(_) => REFRESH,
+    }
 }
 
 /// Until when nodes may enrol.
@@ -126,6 +135,13 @@ mod tests {
     fn an_activation_expires_a_day_after_it_was_made() {
         assert_eq!(reason_at(&activation(1, 0), 86_399), "Usable");
         assert_eq!(reason_at(&activation(1, 0), 86_400), "Expired");
+    }
+
+    #[test]
+    fn one_that_waits_is_looked_at_again_soon() {
+        assert!(
+            next_look(&secret::Made::Waiting("WaitingForGateway", String::new())) <= Duration::from_secs(5)
+        );
     }
 
     #[test]
