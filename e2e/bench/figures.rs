@@ -1,6 +1,7 @@
 //! The figures and how they are shown: a table for people, JSON for machines.
 
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -53,12 +54,14 @@ impl Figure {
 #[derive(Debug, Serialize)]
 pub struct Figures {
     pub machine: Machine,
+    /// Whose CPU time was measured as operator and gateway: a release build spends less.
+    pub operator: PathBuf,
     pub figures: Vec<Figure>,
 }
 
 impl Display for Figures {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(to, "{}\n", self.machine)?;
+        writeln!(to, "{}\noperator and gateway: {}\n", self.machine, self.operator.display())?;
         writeln!(to, "{:<54} {:>14} {:>10} {:>10}", "", "measured", "goal", "SSM agent")?;
         for figure in &self.figures {
             let Figure { what, value, unit, goal, real_agent, note } = figure;
@@ -130,7 +133,7 @@ mod tests {
             Figure::new("size", 5.5, "MB").goal(6.0).real_agent(102.0).note("stripped"),
             Figure::new("time", 12.25, "ms").goal(10.0),
         ];
-        let table = Figures { machine, figures }.to_string();
+        let table = Figures { machine, operator: PathBuf::new(), figures }.to_string();
         let line = |what: &str| table.lines().find(|line| line.starts_with(what)).unwrap().to_owned();
         assert!(
             line("size").contains("5.5 MB") && line("size").contains("<= 6") && line("size").ends_with("102")

@@ -46,7 +46,8 @@ async fn main() -> anyhow::Result<()> {
         eprintln!("measuring a fleet of twenty nodes");
         figures.extend(fleet::measure().await?);
     }
-    let figures = Figures { machine, figures };
+    let operator = keelson_e2e::assets::operator()?;
+    let figures = Figures { machine, operator, figures };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
