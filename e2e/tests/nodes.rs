@@ -186,24 +186,25 @@ async fn a_node_off_or_crashed_comes_back(node: &Node) {
 }
 
 /// Boots a node and stays until it is killed: the part of the next test that runs in a process of its own.
-#[tokio::test]
-#[ignore = "started by a_killed_run_is_cleaned_up_by_the_next"]
-async fn a_run_to_be_killed() {
+async fn be_a_run_to_be_killed(booted: &Path) {
     let network = Network::create().unwrap();
     let _node = Node::boot(&network, 1).await.unwrap();
-    fs::write(env::var_os("KEELSON_E2E_BOOTED").unwrap(), [number_of(&network)]).unwrap();
+    fs::write(booted, [number_of(&network)]).unwrap();
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
 async fn a_killed_run_is_cleaned_up_by_the_next() {
+    if let Some(booted) = env::var_os("KEELSON_E2E_BOOTED") {
+        return be_a_run_to_be_killed(Path::new(&booted)).await;
+    }
     if !nodes_can_be_booted().await {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let booted = folder.path().join("booted");
     let mut run = Command::new(env::current_exe().unwrap());
-    run.args(["--exact", "a_run_to_be_killed", "--ignored"]).env("KEELSON_E2E_BOOTED", &booted);
+    run.args(["--exact", "a_killed_run_is_cleaned_up_by_the_next"]).env("KEELSON_E2E_BOOTED", &booted);
     let mut run = run.spawn().unwrap();
     let number = eventually(Duration::from_secs(60), "the other run to boot a node", || async {
         Ok(fs::read(&booted)?.first().copied())

@@ -148,7 +148,7 @@ fn attend(
 ) {
     let common = &arguments.common;
     let lease = Duration::from_secs(arguments.lease_seconds.into());
-    let mut held = LeaseKeeper::of_gateway(client, &common.namespace, &common.replica, lease).keep();
+    let (mut held, _) = LeaseKeeper::of_gateway(client, &common.namespace, &common.replica, lease).keep();
     tasks.spawn(async move {
         while held.changed().await.is_ok() {
             tracing::debug!(held = *held.borrow_and_update(), "the replica's lease");

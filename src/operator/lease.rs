@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::patch::{is_conflict, is_not_found};
 
@@ -52,11 +53,11 @@ impl LeaseKeeper {
         keeper
     }
 
-    /// Holds the lease whenever it can be had; the channel says whether it is held. The task ends only with the
-    /// runtime: a holder that cannot renew in time says `false`.
-    pub fn keep(mut self) -> watch::Receiver<bool> {
+    /// Holds the lease whenever it can be had; the channel says whether it is held. The task ends only when it is
+    /// aborted: a holder that cannot renew in time says `false`.
+    pub fn keep(mut self) -> (watch::Receiver<bool>, AbortHandle) {
         let (sender, receiver) = watch::channel(false);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let mut renewed = Instant::now();
             loop {
                 match self.attempt().await {
@@ -75,10 +76,11 @@ impl LeaseKeeper {
                 tokio::time::sleep(self.duration / 3).await;
             }
         });
-        receiver
+        (receiver, task.abort_handle())
     }
 
-    /// Lets the lease go, so that another replica need not wait for it to expire.
+    /// Lets the lease go, so that another replica need not wait for it to expire. Whoever keeps it must have been
+    /// aborted, or would take it again.
     pub async fn release(
         client: Client,
         namespace: &str,

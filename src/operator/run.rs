@@ -27,15 +27,15 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         Client::try_default().await.context("failed to find the API server (in-cluster or KUBECONFIG)")?;
     let metrics = Metrics::default();
     let readiness = Readiness::default();
-    let http = tokio::spawn(http::serve(common.http_address, metrics.clone(), readiness.clone()));
+    let mut http = tokio::spawn(http::serve(common.http_address, metrics.clone(), readiness.clone()));
     let lease = Duration::from_secs(arguments.lease_seconds.into());
     let keeper = LeaseKeeper::new(client.clone(), &common.namespace, LEASE, &common.replica, lease);
-    let mut leads = keeper.keep();
+    let (mut leads, keeping) = keeper.keep();
     readiness.set(true);
     // One for all waits: a signal that comes between two of them must not be lost.
     let mut stop = std::pin::pin!(stop_signal());
     let context = tokio::select! {
-        result = http => return result?,
+        result = &mut http => return result?,
         () = &mut stop => return Ok(()),
         result = leads.wait_for(|leads| *leads) => {
             result.context("the lease was lost before it was held")?;
@@ -46,12 +46,14 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     context.metrics.set_leader(true);
     let result = tokio::select! {
         () = stop => Ok(()),
+        result = http => result?,
         result = control(&context) => result,
         result = leads.wait_for(|leads| !*leads) => {
             result.context("the lease task ended")?;
             Err(anyhow::anyhow!("the leadership was lost to another replica"))
         }
     };
+    keeping.abort();
     if let Err(error) = LeaseKeeper::release(client, &common.namespace, LEASE, &common.replica).await {
         tracing::warn!(error = %error, "failed to release the lease");
     }
