@@ -52,14 +52,14 @@ impl Figure {
 
 /// All figures with the machine they are of.
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub struct Measured {
     pub machine: Machine,
     /// Whose CPU time was measured as operator and gateway: a release build spends less.
     pub operator: PathBuf,
     pub figures: Vec<Figure>,
 }
 
-impl Display for Figures {
+impl Display for Measured {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(to, "{}\noperator and gateway: {}\n", self.machine, self.operator.display())?;
         writeln!(to, "{:<54} {:>14} {:>10} {:>10}", "", "measured", "goal", "SSM agent")?;
@@ -133,7 +133,7 @@ mod tests {
             Figure::new("size", 5.5, "MB").goal(6.0).real_agent(102.0).note("stripped"),
             Figure::new("time", 12.25, "ms").goal(10.0),
         ];
-        let table = Figures { machine, operator: PathBuf::new(), figures }.to_string();
+        let table = Measured { machine, operator: PathBuf::new(), figures }.to_string();
         let line = |what: &str| table.lines().find(|line| line.starts_with(what)).unwrap().to_owned();
         assert!(
             line("size").contains("5.5 MB") && line("size").contains("<= 6") && line("size").ends_with("102")

@@ -9,7 +9,7 @@ mod writes;
 
 use clap::{Parser, ValueEnum};
 
-use crate::figures::Figures;
+use crate::figures::Measured;
 use crate::machine::Machine;
 
 /// Measures Keelson on a real control plane and booted nodes; it takes about five minutes.
@@ -47,11 +47,11 @@ async fn main() -> anyhow::Result<()> {
         figures.extend(fleet::measure().await?);
     }
     let operator = keelson_e2e::assets::operator()?;
-    let figures = Figures { machine, operator, figures };
+    let measured = Measured { machine, operator, figures };
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&figures)?);
+        println!("{}", serde_json::to_string_pretty(&measured)?);
     } else {
-        println!("{figures}");
+        println!("{measured}");
     }
     Ok(())
 }
