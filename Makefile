@@ -37,8 +37,9 @@ conformance: build ## Runs recorded documents (KEELSON_CONFORMANCE_DIR) and prin
 chaos: build ## Runs N=1000 Invocations while everything between is killed at random: lost 0, doubled 0, or it fails.
 	cargo run --quiet -p keelson-e2e --bin chaos -- $(N) $(if $(SEED),--seed $(SEED))
 
-bench: build ## Prints what Keelson costs on this machine.
-	cargo run --quiet -p keelson-e2e --bin bench
+bench: build ## Prints what Keelson costs on this machine, operator and gateway as they are shipped.
+	cargo build --release -p keelson-operator
+	KEELSON_OPERATOR=$(CURDIR)/target/release/keelson-operator cargo run --quiet -p keelson-e2e --bin bench
 
 lint: setup ## Checks format, lints and which crate may use which.
 	@scripts/lint
