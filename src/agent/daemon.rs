@@ -78,7 +78,9 @@ async fn serve_as(
         program,
         reboot_command: arguments.reboot_command.clone(),
     };
-    let runs = Runs::new(setting, open_journal(&state.join(&node).join("journal.redb"))?);
+    let journal = open_journal(&state.join(&node).join("journal.redb"))?;
+    let journal_failure = journal.failure();
+    let runs = Runs::new(setting, journal);
     runs.recover()?;
     let (link, link_seen) = watch::channel(Link::Connecting { reason: String::new() });
     let (channel, channel_seen) = watch::channel(None);
@@ -94,6 +96,8 @@ async fn serve_as(
         () = upload::keep_uploading(Arc::clone(&runs), channel_seen) => Ok(()),
         () = status::keep_record(state, &node, Arc::clone(&runs), link_seen) => Ok(()),
         () = retention::keep_tidy(runs, limits) => Ok(()),
+        // Workers go on; whoever starts this process again opens the journal anew and finds them.
+        () = journal_failure.notified() => anyhow::bail!("the journal cannot be written any more: is the disk full?"),
     }
 }
 

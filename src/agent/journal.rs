@@ -4,11 +4,13 @@
 //! has expired, so that no dispatch, however late or often it comes, runs twice.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_protocol::v1::RunResult;
 use prost::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use tokio::sync::Notify;
 
 use crate::clock;
 use crate::run_directory::Order;
@@ -61,6 +63,7 @@ pub struct Journal {
     database: Database,
     opened: Duration,
     lived_before: Duration,
+    failed: Arc<Notify>,
 }
 
 impl Journal {
@@ -69,7 +72,19 @@ impl Journal {
         let opened = open_database(path);
         let (database, lived) = opened.map_err(|error| storage(path, error))?;
         let lived_before = Duration::from_millis(lived);
-        Ok(Self { path: path.to_owned(), database, opened: clock::since_boot(), lived_before })
+        Ok(Self {
+            path: path.to_owned(),
+            database,
+            opened: clock::since_boot(),
+            lived_before,
+            failed: Arc::default(),
+        })
+    }
+
+    /// Told when a write has failed, such as on a full disk. The database takes no write after that: it has to be
+    /// opened again.
+    pub fn failure(&self) -> Arc<Notify> {
+        Arc::clone(&self.failed)
     }
 
     /// Time for which agents have held this journal open, altogether. It stands still while none does and no
@@ -241,7 +256,10 @@ impl Journal {
             transaction.open_table(OWN)?.insert(LIVED, lived.to_le_bytes().as_slice())?;
             Ok(transaction.commit()?)
         };
-        commit().map_err(|error| storage(&self.path, error))
+        commit().map_err(|error| {
+            self.failed.notify_one();
+            storage(&self.path, error)
+        })
     }
 }
 

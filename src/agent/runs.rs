@@ -164,7 +164,11 @@ impl Runs {
         match inner.journal.entry(&dispatch.command_uid) {
             Ok(None) => self.take_in(&mut inner, dispatch, received),
             Ok(Some(entry)) => inner.answer_again(&dispatch.command_uid, &entry),
-            Err(error) => inner.refuse_unjournalled(dispatch, RefusalReason::Unspecified, &error.to_string()),
+            Err(error @ JournalError::Malformed { .. }) => {
+                inner.refuse_unjournalled(dispatch, RefusalReason::Unspecified, &error.to_string());
+            }
+            // Not an answer that ends the run: it is sent again once the journal can be used.
+            Err(error) => tracing::error!(%error, "cannot look up a dispatch"),
         }
         drop(inner);
         self.changed.notify_one();
@@ -185,8 +189,9 @@ impl Runs {
             entry.begun_in = Some(self.setting.boot_id.clone());
         }
         if let Err(error) = inner.journal.accept(&uid, &entry, &order) {
+            // Whether it is on the disk is not known, so it is neither accepted nor refused.
             tracing::error!(%error, "cannot accept a dispatch");
-            return inner.refuse_unjournalled(dispatch, RefusalReason::Unspecified, &error.to_string());
+            return;
         }
         tracing::info!(command = uid, invocation = entry.invocation, "accepted");
         inner.say(Notice::Accepted { command_uid: uid.clone(), invocation: entry.invocation.clone() });

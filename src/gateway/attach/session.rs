@@ -171,6 +171,10 @@ impl<F: Fleet> Session<F> {
             if self.settled.contains(&assignment.command_uid) {
                 continue;
             }
+            // The rest waits until some of these have ended, which the next look sees.
+            if self.tasks.len() >= MAX_RUNS {
+                break;
+            }
             if assignment.cancel {
                 self.cancel(assignment)?;
             } else if self.is_to_be_sent(&assignment) {
