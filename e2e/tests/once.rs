@@ -113,3 +113,32 @@ async fn a_run_that_a_reboot_ends_is_failed_and_not_repeated() {
     assert_eq!(invocation.status.clone().unwrap().status, RunStatus::Failed);
     ran_once(&lab, &invocation);
 }
+
+/// The node's disk is a small one of its own, which the test fills.
+#[tokio::test]
+async fn a_full_disk_delays_a_run_and_does_not_end_it() {
+    let lab = Lab::start("full-disk", 1).await.unwrap();
+    let node = &lab.nodes[0];
+    node.shell(&format!(
+        "systemctl stop {AGENT_UNIT} && cp -a /var/lib/keelson /root/state && mount -t tmpfs -o size=16m tmpfs /var/lib/keelson \
+         && cp -a /root/state/. /var/lib/keelson && systemctl start {AGENT_UNIT}"
+    ))
+    .await
+    .unwrap();
+    lab.keelson.online("node1").await.unwrap();
+    lab.keelson.script("counted", SCRIPT, 3600).await.unwrap();
+    node.shell("touch /root/go-on; cat /dev/zero > /var/lib/keelson/filler || true").await.unwrap();
+    let target =
+        format!("documentName: counted, targets: [{{key: InstanceIds, values: [{}]}}]", lab.names[0]);
+    lab.keelson.command("on-a-full-disk", &target).await.unwrap();
+    eventually(SOON, "the agent to notice", || async {
+        let log = node.run(&format!("journalctl -q -u {AGENT_UNIT}")).await?;
+        Ok(String::from_utf8_lossy(&log.stdout).contains("is the disk full?").then_some(()))
+    })
+    .await
+    .unwrap();
+    node.shell("rm /var/lib/keelson/filler").await.unwrap();
+    let invocation = ended(&lab, "on-a-full-disk").await;
+    assert_eq!(invocation.status.clone().unwrap().status, RunStatus::Success);
+    ran_once(&lab, &invocation);
+}
