@@ -36,25 +36,29 @@ async fn look(context: &Context, observations: &mut Observations) -> Result<(), 
         }
         let name = lease.name_any();
         let replica = name.strip_prefix(GATEWAY_LEASE_PREFIX).unwrap_or(&name);
-        let lost = lose_nodes(context, replica).await?;
-        tracing::info!(gateway = replica, nodes = lost, "a gateway's lease has expired");
+        let left = lose_nodes(context, replica).await?;
+        tracing::info!(gateway = replica, nodes_left = left, "a gateway's lease has expired");
+        if left > 0 {
+            continue; // the lease stays expired, and the next look sees what the cache has learnt
+        }
         // Nothing is left to watch over; a replica that comes back makes its lease again.
         leases.delete(&name, &DeleteParams::default()).await?;
     }
     Ok(())
 }
 
+/// Marks the nodes that a dead replica held; how many could not be marked this time.
 async fn lose_nodes(context: &Context, replica: &str) -> Result<usize, Error> {
-    let held = context.index.nodes.state_filter(|node| is_held_by(node, replica));
-    for node in &held {
-        if let Err(error) = lose(context, node).await {
-            // Somebody wrote to it meanwhile: most likely another gateway that holds it now.
-            if !matches!(&error, Error::Api(error) if is_conflict(error)) {
-                return Err(error);
-            }
+    let mut left = 0;
+    for node in &context.index.nodes.state_filter(|node| is_held_by(node, replica)) {
+        match lose(context, node).await {
+            Ok(()) => {}
+            // Somebody wrote to it meanwhile: another gateway that holds it now, or one of the other writers.
+            Err(Error::Api(error)) if is_conflict(&error) => left += 1,
+            Err(error) => return Err(error),
         }
     }
-    Ok(held.len())
+    Ok(left)
 }
 
 fn is_held_by(node: &ManagedNode, replica: &str) -> bool {

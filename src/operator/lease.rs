@@ -60,7 +60,9 @@ impl LeaseKeeper {
         let task = tokio::spawn(async move {
             let mut renewed = Instant::now();
             loop {
-                match self.attempt().await {
+                // A connection that hangs must not keep a leader from noticing that its time is over.
+                let limit = self.duration / 4;
+                match tokio::time::timeout(limit, self.attempt()).await.unwrap_or(Err(no_answer())) {
                     Ok(held) => {
                         renewed = Instant::now();
                         sender.send_if_modified(|state| std::mem::replace(state, held) != held);
@@ -138,6 +140,10 @@ impl LeaseKeeper {
         );
         Lease { metadata, spec: Some(spec) }
     }
+}
+
+fn no_answer() -> kube::Error {
+    kube::Error::Service("no answer in time".into())
 }
 
 fn lost_race(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {

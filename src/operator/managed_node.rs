@@ -117,7 +117,8 @@ fn forget_in(node: &ManagedNode, now: Timestamp) -> Forget {
         .filter(|agent| agent.ping_status == PingStatus::ConnectionLost)
         .and_then(|agent| agent.ping_status_time.as_ref());
     let Some(lost) = lost else { return Forget::Never };
-    match Duration::try_from(after - now.duration_since(lost.0)) {
+    let Some(rest) = after.checked_sub(now.duration_since(lost.0)) else { return Forget::Never };
+    match Duration::try_from(rest) {
         Ok(rest) if !rest.is_zero() => Forget::In(rest),
         _ => Forget::Now,
     }
