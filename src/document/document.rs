@@ -12,7 +12,7 @@ use crate::interpolate::interpolate;
 use crate::parameter::ParameterDefinition;
 use crate::platform::Platform;
 use crate::shell_script::script_timeout;
-use crate::{go_text, plugins, precondition};
+use crate::{go_text, plugins, precondition, sorted_json};
 
 /// The schema versions of Command documents with `mainSteps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ impl Document {
     /// document. [`crate::parse`] reads it back to an equal document.
     pub fn canonical_json(&self) -> String {
         let mut text = String::new();
-        write_canonical(&self.source, &mut text);
+        sorted_json::write(&self.source, &mut text, |scalar, text| text.push_str(&scalar.to_string()));
         text
     }
 
@@ -140,36 +140,6 @@ impl Step {
     fn platforms(&self) -> Vec<Platform> {
         let here = |platform: &Platform| !precondition::excludes(&self.precondition, *platform);
         plugins::platforms(&self.action).iter().copied().filter(here).collect()
-    }
-}
-
-/// Sorts keys itself, since the order of `Map` depends on a feature that any crate of a build may switch on.
-fn write_canonical(value: &Value, text: &mut String) {
-    match value {
-        Value::Array(values) => {
-            text.push('[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_canonical(value, text);
-            }
-            text.push(']');
-        }
-        Value::Object(object) => {
-            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
-            text.push('{');
-            for (index, (key, value)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                text.push_str(&Value::from(key.as_str()).to_string());
-                text.push(':');
-                write_canonical(value, text);
-            }
-            text.push('}');
-        }
-        scalar => text.push_str(&scalar.to_string()),
     }
 }
 

@@ -6,48 +6,26 @@ use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
+use crate::sorted_json;
+
 /// The text of a value that stands inside a longer text: a string as it is, anything else as JSON.
 pub(crate) fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => {
             let mut text = String::new();
-            write_json(other, &mut text);
+            sorted_json::write(other, &mut text, write_scalar);
             text
         }
     }
 }
 
-/// JSON with sorted keys, numbers as 64-bit floating point, and `<`, `>`, `&` and two line separators escaped.
-fn write_json(value: &Value, text: &mut String) {
+/// Numbers as 64-bit floating point, and `<`, `>`, `&` and two line separators escaped.
+fn write_scalar(value: &Value, text: &mut String) {
     match value {
-        Value::Null => text.push_str("null"),
-        Value::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
         Value::Number(number) => text.push_str(&json_number(number)),
         Value::String(value) => write_json_string(value, text),
-        Value::Array(values) => {
-            text.push('[');
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_json(value, text);
-            }
-            text.push(']');
-        }
-        Value::Object(object) => {
-            let sorted: BTreeMap<&String, &Value> = object.iter().collect();
-            text.push('{');
-            for (index, (key, value)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    text.push(',');
-                }
-                write_json_string(key, text);
-                text.push(':');
-                write_json(value, text);
-            }
-            text.push('}');
-        }
+        other => text.push_str(&other.to_string()),
     }
 }
 

@@ -27,6 +27,7 @@ mod precondition;
 mod read;
 mod references;
 mod shell_script;
+mod sorted_json;
 mod suggest;
 mod text;
 
