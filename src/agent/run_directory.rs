@@ -25,7 +25,7 @@ use crate::files::{self, Durability, FileError};
 
 mod records;
 
-pub use records::{CurrentStep, Order, Progress, StepRecord, StreamRecord, WorkerMark};
+pub use records::{CalledDocument, CurrentStep, Order, Progress, StepRecord, StreamRecord, WorkerMark};
 
 /// The byte that cancels a run when it is read from the control FIFO.
 pub const CANCEL_BYTE: u8 = b'c';

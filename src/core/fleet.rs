@@ -106,6 +106,25 @@ pub struct Order {
     pub document: String,
     /// Typed parameter values with defaults filled in, a JSON object.
     pub parameters: String,
+    /// The first step that fails ends the document.
+    pub fail_fast: bool,
+    /// Shell scripts run with `set -euo pipefail`.
+    pub strict_scripts: bool,
+    /// The documents that this one names, at the versions frozen with it.
+    pub called_documents: Vec<CalledDocument>,
+}
+
+/// A document that another one runs or downloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalledDocument {
+    /// Its name, in lower case.
+    pub name: String,
+    /// The version as it is asked for: `$DEFAULT`, `$LATEST`, a number or a version's name.
+    pub version: String,
+    /// The number that it means.
+    pub document_version: String,
+    /// The document, JSON.
+    pub document: String,
 }
 
 /// Where the output of a run is kept: the middle of an archive key, chosen by the control plane alone.
@@ -146,6 +165,8 @@ pub struct StepReport {
     pub stdout_sha256: String,
     /// SHA-256 of the whole stderr.
     pub stderr_sha256: String,
+    /// The Associations that are to run on the node again; all of them where no name is given.
+    pub refresh_associations: Option<Vec<String>>,
 }
 
 /// What happened to an Invocation.

@@ -16,6 +16,8 @@ pub(crate) use result_file::result_file;
 const MAX_NAME: usize = 256;
 /// The longest reason that is kept, in characters.
 const MAX_MESSAGE: usize = 1024;
+/// The most Associations that a step may name.
+const MAX_ASSOCIATIONS: usize = 100;
 /// The longest merged output of a step, in characters.
 const MAX_OUTPUT: usize = keelson_core::output::MERGED_LIMIT;
 
@@ -115,7 +117,17 @@ fn step_report(step: &v1::StepResult) -> StepReport {
         stderr_bytes: bytes(&step.stderr),
         stdout_sha256: sha256(step.stdout.as_ref()),
         stderr_sha256: sha256(step.stderr.as_ref()),
+        refresh_associations: step.refresh_associations.as_ref().map(associations),
     }
+}
+
+/// The names of Associations to run again. More than a node can have, or one that is no name, asks for all.
+fn associations(refresh: &v1::RefreshAssociations) -> Vec<String> {
+    let is_name = |name: &String| (1..=MAX_NAME).contains(&name.len());
+    if refresh.names.len() > MAX_ASSOCIATIONS || !refresh.names.iter().all(is_name) {
+        return Vec::new();
+    }
+    refresh.names.clone()
 }
 
 fn sha256(digest: Option<&v1::StreamDigest>) -> String {

@@ -157,6 +157,9 @@ impl Fleet for FakeFleet {
             document_version: "3".into(),
             document: format!(r#"{{"schemaVersion":"2.2"{}}}"#, " ".repeat(padding)),
             parameters: "{}".into(),
+            fail_fast: false,
+            strict_scripts: false,
+            called_documents: Vec::new(),
         })
     }
 

@@ -29,6 +29,29 @@ pub struct Order {
     pub platform_version: String,
     /// The most bytes kept of each output stream of a step.
     pub output_cap_bytes: u64,
+    /// The first step that fails ends the document.
+    #[serde(default)]
+    pub fail_fast: bool,
+    /// Shell scripts run with `set -euo pipefail`.
+    #[serde(default)]
+    pub strict_scripts: bool,
+    /// The documents of the cluster that this one names.
+    #[serde(default)]
+    pub called_documents: Vec<CalledDocument>,
+}
+
+/// A document of the cluster that the ordered one names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledDocument {
+    /// Its name, in lower case.
+    pub name: String,
+    /// The version as it is asked for: `$DEFAULT`, `$LATEST`, a number or a version's name.
+    pub version: String,
+    /// The number that it means.
+    pub document_version: String,
+    /// The document's JSON text.
+    pub document: String,
 }
 
 /// Written by the worker once it holds the lock: this order has been begun, in this boot.
@@ -109,6 +132,9 @@ pub struct StepRecord {
     /// The whole of stderr.
     #[serde(default)]
     pub stderr: Option<StreamRecord>,
+    /// The Associations that are to run on this node again; all of them where no name is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_associations: Option<Vec<String>>,
 }
 
 /// One whole output stream of a step, as kept on the node.

@@ -18,6 +18,9 @@ fn order() -> Order {
         platform_name: "Debian GNU/Linux".into(),
         platform_version: "12".into(),
         output_cap_bytes: 1 << 30,
+        fail_fast: false,
+        strict_scripts: false,
+        called_documents: Vec::new(),
     }
 }
 

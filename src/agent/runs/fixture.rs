@@ -18,6 +18,9 @@ pub fn order(uid: &str) -> Order {
         platform_name: "Debian GNU/Linux".into(),
         platform_version: "12".into(),
         output_cap_bytes: 1 << 30,
+        fail_fast: false,
+        strict_scripts: false,
+        called_documents: Vec::new(),
     }
 }
 
@@ -50,5 +53,6 @@ pub fn step(name: &str, status: StepStatus) -> StepRecord {
         ended_unix_ms: 2_000,
         stdout: None,
         stderr: None,
+        refresh_associations: None,
     }
 }

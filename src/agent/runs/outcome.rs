@@ -5,7 +5,7 @@ use std::io::Read;
 
 use keelson_core::output::{STREAM_LIMIT, truncate};
 use keelson_core::status::StepStatus;
-use keelson_protocol::v1::{RunResult, StepResult, StreamDigest};
+use keelson_protocol::v1::{RefreshAssociations, RunResult, StepResult, StreamDigest};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -97,6 +97,7 @@ fn interrupted(step: CurrentStep, directory: &RunDirectory, message: &str) -> St
         ended_unix_ms: clock::unix_ms(),
         stdout: digest(directory, step.index, Stream::Stdout),
         stderr: digest(directory, step.index, Stream::Stderr),
+        refresh_associations: None,
     }
 }
 
@@ -128,6 +129,7 @@ fn step_result(step: StepRecord) -> StepResult {
         ended_unix_ms: step.ended_unix_ms,
         stdout: step.stdout.as_ref().map(stream_digest),
         stderr: step.stderr.as_ref().map(stream_digest),
+        refresh_associations: step.refresh_associations.map(|names| RefreshAssociations { names }),
     }
 }
 

@@ -8,7 +8,7 @@ use keelson_protocol::v1::Dispatch;
 use crate::clock;
 use crate::facts::Platform;
 use crate::journal::{Entry, State};
-use crate::run_directory::{Order, RunDirectory};
+use crate::run_directory::{CalledDocument, Order, RunDirectory};
 
 /// What is the same for every run of this agent.
 #[derive(Debug, Clone)]
@@ -71,8 +71,20 @@ impl Setting {
             platform_name: self.platform.name.clone(),
             platform_version: self.platform.version.clone(),
             output_cap_bytes: self.output_cap_bytes,
+            fail_fast: dispatch.fail_fast,
+            strict_scripts: dispatch.strict_scripts,
+            called_documents: dispatch.called_documents.iter().map(called).collect(),
         };
         Ok((entry, order))
+    }
+}
+
+fn called(document: &keelson_protocol::v1::CalledDocument) -> CalledDocument {
+    CalledDocument {
+        name: document.name.clone(),
+        version: document.version.clone(),
+        document_version: document.document_version.clone(),
+        document: document.document.clone(),
     }
 }
 

@@ -204,5 +204,6 @@ fn decided(step: &PlannedStep, status: StepStatus, code: i32, message: String) -
         ended_unix_ms: now,
         stdout: None,
         stderr: None,
+        refresh_associations: None,
     }
 }

@@ -7,10 +7,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keelson_core::fleet::{Epoch, Fleet, NodeIdentity, Order, RecordError, Report};
+use keelson_core::fleet::{CalledDocument, Epoch, Fleet, NodeIdentity, Order, RecordError, Report};
 use keelson_protocol::MAX_MESSAGE;
 use keelson_protocol::v1::gateway_message::Message as FromGateway;
-use keelson_protocol::v1::{Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult};
+use keelson_protocol::v1::{self, Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -128,7 +128,8 @@ impl<F: Fleet> Run<F> {
         let Some(expires_in) = expires_in.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) else {
             return Err(RunEnd::NotSent);
         };
-        if order.document.len() + order.parameters.len() > MAX_ORDER {
+        let called = order.called_documents.iter().map(|called| called.document.len()).sum::<usize>();
+        if order.document.len() + order.parameters.len() + called > MAX_ORDER {
             // No agent could receive it, and trying again and again would keep the node from everything else.
             return self.record(&convert::too_large()).await.map(|()| None);
         }
@@ -140,15 +141,23 @@ impl<F: Fleet> Run<F> {
     }
 
     fn to_dispatch(&self, order: Order, expires_in: Duration) -> Dispatch {
-        let Order { document_name, document_version, document, parameters } = order;
+        let called = |called: CalledDocument| v1::CalledDocument {
+            name: called.name,
+            version: called.version,
+            document_version: called.document_version,
+            document: called.document,
+        };
         Dispatch {
             command_uid: self.command_uid.clone(),
             namespace: self.node.namespace.clone(),
             invocation: self.invocation.clone(),
-            document_name,
-            document_version,
-            document,
-            parameters,
+            document_name: order.document_name,
+            document_version: order.document_version,
+            document: order.document,
+            parameters: order.parameters,
+            fail_fast: order.fail_fast,
+            strict_scripts: order.strict_scripts,
+            called_documents: order.called_documents.into_iter().map(called).collect(),
             expires_in_ms: u64::try_from(expires_in.as_millis()).unwrap_or(u64::MAX).max(1),
         }
     }

@@ -117,6 +117,7 @@ mod tests {
             stderr_bytes: 1,
             stdout_sha256: "a".repeat(64),
             stderr_sha256: "b".repeat(64),
+            refresh_associations: None,
         }
     }
 

@@ -82,6 +82,9 @@ impl KubernetesFleet {
             document_version: record.document.version.clone(),
             document: document.canonical_json(),
             parameters: bound.to_json(),
+            fail_fast: false,
+            strict_scripts: false,
+            called_documents: Vec::new(),
         }))
     }
 

@@ -135,5 +135,6 @@ pub fn dispatch(command_uid: &str, script: &str) -> ToAgent {
         document: document.to_string(),
         parameters: "{}".into(),
         expires_in_ms: 60_000,
+        ..Dispatch::default()
     })
 }
