@@ -17,6 +17,7 @@ pub mod sandbox;
 pub mod shell;
 pub mod usage;
 pub mod wait;
+pub mod web;
 
 pub use control_plane::ControlPlane;
 pub use keelson::{Keelson, Settings};
@@ -24,3 +25,4 @@ pub use lab::Lab;
 pub use network::Network;
 pub use node::Node;
 pub use process::{Process, Program};
+pub use web::WebServer;

@@ -16,9 +16,10 @@ use std::{
 use anyhow::{Context, ensure};
 
 use self::slot::Slot;
+use crate::node::Node;
 use crate::{assets, shell};
 
-/// Nodes have the addresses from .11 on; .1 is the bridge and .254 the host.
+/// Nodes have the addresses from .11 on; .254 is the host.
 const FIRST_NODE: u8 = 10;
 const HOST: u8 = 254;
 const INOTIFY_INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
@@ -41,12 +42,11 @@ impl Network {
         let network = Self { node_root: assets::node_root()?, slot: Arc::new(Slot::claim()?) };
         fs::create_dir_all(network.common_layer())?;
         let (hub, host) = (network.slot.name("hub"), network.slot.name("host"));
-        let (bridge_address, host_address) = (network.address(1), network.address(HOST));
+        let host_address = network.address(HOST);
         for command in [
             format!("ip netns add {hub}"),
             format!("ip -n {hub} link set lo up"),
             format!("ip -n {hub} link add br0 type bridge"),
-            format!("ip -n {hub} address add {bridge_address}/24 dev br0"),
             format!("ip -n {hub} link set br0 up"),
             format!("ip link add {host} type veth peer name host netns {hub}"),
             format!("ip -n {hub} link set host master br0 up"),
@@ -61,6 +61,18 @@ impl Network {
     /// The machine's own address on this network: what gateways listen on and nodes connect to.
     pub fn host_address(&self) -> Ipv4Addr {
         self.address(HOST)
+    }
+
+    /// Gives the machine one more address that these nodes reach, whatever subnet it is of: what is recorded of
+    /// nodes elsewhere names addresses that were theirs.
+    pub fn add_host_address(&self, address: Ipv4Addr, nodes: &[Node]) -> anyhow::Result<()> {
+        let host = self.slot.name("host");
+        shell::words(&format!("ip address replace {address}/32 dev {host}"))?;
+        for node in nodes {
+            let name = self.node_name(node.index());
+            shell::words(&format!("ip -n {name} route replace {address}/32 dev eth0"))?;
+        }
+        Ok(())
     }
 
     /// The address of the node with this index, which starts at 1.

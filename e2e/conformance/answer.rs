@@ -5,19 +5,19 @@ use serde_json::Value;
 
 use super::case::repeated;
 
-/// A recorded answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A recorded answer. Whatever the recording leaves out is empty.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Golden {
-    /// `Success`, `Failed`, `TimedOut` or `Cancelled`.
-    pub document_status: String,
+    /// `Success`, `Failed`, `TimedOut` or `Cancelled`; `InProgress` or nothing where no end was recorded.
+    pub document_status: Option<String>,
     /// In the order they were reported.
     pub steps: Vec<GoldenStep>,
 }
 
 /// A recorded step.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct GoldenStep {
     /// The step's name.
     pub id: String,
@@ -58,6 +58,12 @@ pub enum Text {
     },
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Self::Whole(String::new())
+    }
+}
+
 impl Golden {
     /// Reads an answer of `golden.json`.
     pub fn read(answer: &Value) -> anyhow::Result<Self> {
@@ -69,20 +75,25 @@ impl Golden {
                 }
             }
         }
-        golden.forget_reports_before_a_reboot();
+        golden.keep_last_reports();
         Ok(golden)
     }
 
-    /// A step that asks for a reboot is reported twice; the archive has how it ended after all.
-    fn forget_reports_before_a_reboot(&mut self) {
-        let steps = std::mem::take(&mut self.steps);
-        let ended_later = |index: usize, step: &GoldenStep| {
-            let later = steps.get(index + 1..).unwrap_or_default();
-            step.status == "SuccessAndReboot" && later.iter().any(|other| other.id == step.id)
-        };
-        let keep: Vec<bool> =
-            steps.iter().enumerate().map(|(index, step)| !ended_later(index, step)).collect();
-        self.steps = steps.into_iter().zip(keep).filter_map(|(step, keep)| keep.then_some(step)).collect();
+    /// Whether the run ended while it was recorded.
+    pub fn has_end(&self) -> bool {
+        self.document_status.as_deref().is_some_and(|status| !matches!(status, "" | "InProgress" | "Pending"))
+    }
+
+    /// A step may be reported twice, as before and after a reboot; the archive has how it ended after all.
+    fn keep_last_reports(&mut self) {
+        let mut last: Vec<GoldenStep> = Vec::new();
+        for step in std::mem::take(&mut self.steps) {
+            match last.iter_mut().find(|earlier| earlier.id == step.id && earlier.name == step.name) {
+                Some(earlier) => *earlier = step,
+                None => last.push(step),
+            }
+        }
+        self.steps = last;
     }
 }
 
@@ -93,10 +104,8 @@ pub enum Answer {
     Ran(Ran),
     /// It was not admitted, for this reason.
     Refused(String),
-    /// It did not come to an end that could be read.
+    /// It could not be tried, or did not come to an end that could be read.
     Lost(String),
-    /// It could not be tried: it needs this.
-    NotRun(String),
 }
 
 /// Our answer, with names and paths as the recording has them.

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::web::Files;
+
 /// A case that says nothing of how long it takes has ended by then.
 const WAIT: u64 = 60;
 
@@ -34,12 +36,14 @@ pub struct Case {
     pub timing: bool,
     /// It reboots the node.
     pub reboots: bool,
-    /// Documents that the document store holds.
-    pub documents: Option<Value>,
-    /// What AWS's parameter store holds.
-    pub ssm_parameters: Option<Value>,
-    /// What a web server holds.
-    pub files: Option<Value>,
+    /// How often it is sent.
+    pub copies: Option<u32>,
+    /// Seconds to wait behind its end for what may come yet.
+    pub settle: Option<f64>,
+    /// Documents that the document store holds, by the names they are called by.
+    pub documents: Map<String, Value>,
+    /// What the web server holds, by the path of a request.
+    pub files: Map<String, Value>,
 }
 
 impl Case {
@@ -75,19 +79,29 @@ impl Case {
         Duration::from_secs(self.wait.unwrap_or(WAIT))
     }
 
-    /// Whether others would disturb it, or it them.
+    /// Whether others would disturb it, or it them: cases share the document store and the web server.
     pub fn wants_the_node_alone(&self) -> bool {
-        self.alone || self.timing || self.reboots
+        self.alone || self.timing || self.reboots || !self.documents.is_empty() || !self.files.is_empty()
     }
 
-    /// What it takes that the flow has no place for, if there is such a thing.
-    pub fn beyond_the_flow(&self) -> Option<&'static str> {
-        let needs = [
-            (self.documents.is_some(), "other documents that a document runs"),
-            (self.ssm_parameters.is_some(), "AWS's parameter store"),
-            (self.files.is_some(), "a web server with files"),
-        ];
-        needs.into_iter().find_map(|(is_needed, what)| is_needed.then_some(what))
+    /// Whether it has a value that a Command cannot carry, which takes lists of texts as AWS's API does: a list for
+    /// a String, a number, a map in a list.
+    pub fn sends_what_no_command_can(&self) -> bool {
+        let values = self.parameters.iter().flatten();
+        values.into_iter().any(|(name, value)| {
+            let declared = &self.document["parameters"][name]["type"];
+            match (declared.as_str().unwrap_or("String"), value) {
+                ("StringMap", value) => !value.is_object() && !value.is_string(),
+                ("StringList", Value::Array(items)) => !items.iter().all(Value::is_string),
+                ("StringList", _) => true,
+                (_, value) => !value.is_string(),
+            }
+        })
+    }
+
+    /// The files as a web server takes them.
+    pub fn web_files(&self) -> Files {
+        self.files.iter().map(|(path, content)| (path.clone(), text(content).into_bytes())).collect()
     }
 
     /// The parameters in the form a Command takes: each value a list of texts.
@@ -158,6 +172,28 @@ mod tests {
     fn a_line_separator_ends_a_line_as_in_the_recordings_yaml() {
         let case = Case::read("001-x", "document: {}\nparameters:\n  a: 'x\u{2028}    y'").unwrap();
         assert_eq!(case.command_parameters()["a"], ["x\u{2028}y"]);
+    }
+
+    #[test]
+    fn values_that_a_command_cannot_carry_are_found() {
+        let sends = |parameters: &str| {
+            let declared = "{p: {type: String}, l: {type: StringList}, m: {type: StringMap}}";
+            let yaml = format!("document: {{parameters: {declared}}}\nparameters: {parameters}");
+            Case::read("001-x", &yaml).unwrap().sends_what_no_command_can()
+        };
+        for parameters in ["{p: a}", "{l: [a, b]}", "{m: {k: v}}", "{other: a}", "{}"] {
+            assert!(!sends(parameters), "{parameters}");
+        }
+        for parameters in ["{p: [a]}", "{p: 5}", "{p: null}", "{l: a}", "{l: [1]}", "{other: {k: v}}"] {
+            assert!(sends(parameters), "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_does_no_harm() {
+        let case =
+            Case::read("001-x", "document: {}\nnote: n\nrepeat: 32\nssmParameters: {a: {type: String}}");
+        assert_eq!(case.unwrap().name, "001-x");
     }
 
     #[test]

@@ -7,23 +7,34 @@ use super::answer::{Golden, GoldenStep, Ran, Step, Text};
 /// What a bound of whole seconds leaves to the clocks.
 const SLACK_MILLISECONDS: i64 = 1000;
 
-/// What differs from the recorded answer that is nearest; nothing if one is the same.
-pub fn differences(answers: &[Golden], ran: &Ran) -> Vec<String> {
-    let all = answers.iter().map(|golden| against(golden, ran));
-    all.min_by_key(Vec::len).unwrap_or_else(|| vec!["there is no recorded answer".to_owned()])
+/// One thing that differs from a recorded answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The plugin of the step whose text differs; none where it is something else that does.
+    pub text_of: Option<String>,
+    /// For a person.
+    pub shown: String,
 }
 
-fn against(golden: &Golden, ran: &Ran) -> Vec<String> {
+/// What differs from the recorded answer that is nearest; nothing if one is the same.
+pub fn differences(answers: &[Golden], ran: &Ran) -> Vec<Difference> {
+    let all = answers.iter().map(|golden| against(golden, ran));
+    all.min_by_key(Vec::len).unwrap_or_else(|| vec![other("there is no recorded answer".to_owned())])
+}
+
+fn other(shown: String) -> Difference {
+    Difference { text_of: None, shown }
+}
+
+fn against(golden: &Golden, ran: &Ran) -> Vec<Difference> {
     let mut found = Vec::new();
-    if golden.document_status != ran.status {
+    let recorded = golden.document_status.as_deref().unwrap_or("nothing");
+    if recorded != ran.status {
         let reason = if ran.message.is_empty() { String::new() } else { format!(" ({})", ran.message) };
-        found.push(format!(
-            "document status: recorded {}, ours {}{reason}",
-            golden.document_status, ran.status
-        ));
+        found.push(other(format!("document status: recorded {recorded}, ours {}{reason}", ran.status)));
     }
     if golden.steps.len() != ran.steps.len() {
-        found.push(format!("steps: recorded {}, ours {}", golden.steps.len(), ran.steps.len()));
+        found.push(other(format!("steps: recorded {}, ours {}", golden.steps.len(), ran.steps.len())));
     }
     for (recorded, ours) in golden.steps.iter().zip(&ran.steps) {
         found.extend(step(recorded, ours));
@@ -31,7 +42,7 @@ fn against(golden: &Golden, ran: &Ran) -> Vec<String> {
     found
 }
 
-fn step(recorded: &GoldenStep, ours: &Step) -> Vec<String> {
+fn step(recorded: &GoldenStep, ours: &Step) -> Vec<Difference> {
     let words = [
         ("id", recorded.id.clone(), ours.name.clone()),
         ("name", recorded.name.clone(), ours.action.clone()),
@@ -52,7 +63,10 @@ fn step(recorded: &GoldenStep, ours: &Step) -> Vec<String> {
             format!("{what}:\n    recorded {}\n    ours     {}", recorded.shown(), recorded.beside(ours))
         });
     let at = format!("step {:?} ", recorded.id);
-    words.chain(texts).chain(too_slow(recorded, ours)).map(|difference| at.clone() + &difference).collect()
+    let words = words.chain(too_slow(recorded, ours)).map(|shown| other(at.clone() + &shown));
+    let texts =
+        texts.map(|shown| Difference { text_of: Some(recorded.name.clone()), shown: at.clone() + &shown });
+    words.chain(texts).collect()
 }
 
 fn too_slow(recorded: &GoldenStep, ours: &Step) -> Option<String> {
@@ -126,14 +140,21 @@ mod tests {
     #[test]
     fn any_of_several_recorded_answers_is_right() {
         let answers = [recorded("Success", "one\n"), recorded("Success", "two\n")];
-        assert_eq!(differences(&answers, &ran("two\n", 10)), [""; 0]);
+        assert_eq!(differences(&answers, &ran("two\n", 10)), []);
         assert_eq!(differences(&answers, &ran("three\n", 10)).len(), 2);
     }
 
     #[test]
     fn a_step_that_takes_longer_than_recorded_differs() {
         let found = differences(&[recorded("Success", "")], &ran("", 3500));
-        assert_eq!(found, [r#"step "a" took 3500 ms, recorded at most 2000 ms"#]);
+        assert_eq!(found, [other(r#"step "a" took 3500 ms, recorded at most 2000 ms"#.to_owned())]);
+    }
+
+    #[test]
+    fn a_difference_of_texts_names_the_plugin() {
+        let found = differences(&[recorded("Success", "one\n")], &ran("two\n", 10));
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|found| found.text_of.as_deref() == Some("aws:runShellScript")));
     }
 
     #[test]

@@ -1,43 +1,69 @@
-//! The one list of cases that do not end as recorded, each with its reason. It is part of the product.
+//! The one list of what does not end as recorded, each with its reason. It is part of the product.
+//!
+//! A document that is not admitted is judged by what the user is told: the message has to be one for which the list
+//! says why AWS, or a user, would have it so. What runs and ends otherwise is listed case by case, but for two sorts of
+//! difference that follow from the recording itself.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
+use regex::Regex;
 use serde::Deserialize;
+
+use super::answer::Golden;
+use super::case::Case;
 
 const LIST: &str = include_str!("differences.toml");
 
-/// How a listed case ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Sort {
-    /// The Document or the Command is not admitted.
-    Refused,
-    /// It runs, and the answer is another.
-    Differs,
-}
-
-/// One entry.
+/// A message of a refusal, and why it is right.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Difference {
-    /// The case's name.
-    case: String,
-    /// How it ends.
-    pub sort: Sort,
-    /// Why a user is better off.
+pub struct Refusal {
+    /// What the message says, as a regular expression.
+    #[serde(deserialize_with = "pattern")]
+    says: Regex,
+    /// Whether it is right even where the real agent ran the document well.
+    #[serde(default)]
+    also_what_ran_well: bool,
+    /// Why AWS, or a user, would have it so.
     pub reason: String,
+}
+
+/// What a difference is listed by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The case of this name: all of it.
+    Case(String),
+    /// Steps of this plugin: their texts.
+    Plugin(String),
+    /// Cases with a parameter's value that no Command can carry.
+    ValuesBeyondTheApi,
+    /// Cases whose end was not recorded.
+    NoRecordedEnd,
+}
+
+/// What runs and differs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Difference {
+    of: Subject,
+    reason: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct List {
+    refusal: Vec<Refusal>,
     difference: Vec<Difference>,
 }
 
-/// The list, by case.
-#[derive(Debug, Default)]
-pub struct Differences(BTreeMap<String, Difference>);
+/// The list.
+#[derive(Debug)]
+pub struct Differences {
+    refusals: Vec<Refusal>,
+    reasons: BTreeMap<Subject, String>,
+}
 
 impl Differences {
     /// The project's list.
@@ -45,26 +71,65 @@ impl Differences {
         Self::parse(LIST).context("e2e/conformance/differences.toml")
     }
 
-    /// Reads a list. Each case is in it once, with a reason.
+    /// Reads a list. Everything is in it once, with a reason.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut by_case = BTreeMap::new();
-        for difference in toml::from_str::<List>(text)?.difference {
-            let case = difference.case.clone();
-            ensure!(!difference.reason.trim().is_empty(), "{case} has no reason");
-            ensure!(by_case.insert(case.clone(), difference).is_none(), "{case} is listed twice");
+        let List { refusal: refusals, difference } = toml::from_str(text)?;
+        for refusal in &refusals {
+            ensure!(!refusal.reason.trim().is_empty(), "{:?} has no reason", refusal.says.as_str());
         }
-        Ok(Self(by_case))
+        let mut reasons = BTreeMap::new();
+        for Difference { of, reason } in difference {
+            ensure!(!reason.trim().is_empty(), "{of:?} has no reason");
+            ensure!(reasons.insert(of.clone(), reason).is_none(), "{of:?} is listed twice");
+        }
+        Ok(Self { refusals, reasons })
     }
 
-    /// What is listed for a case.
-    pub fn get(&self, case: &str) -> Option<&Difference> {
-        self.0.get(case)
+    /// Why it is right to refuse, with this message, what was recorded so.
+    pub fn refusal(&self, message: &str, recorded: &[Golden]) -> Option<&str> {
+        let ran_well = recorded.iter().any(|answer| answer.document_status.as_deref() == Some("Success"));
+        let right =
+            |refusal: &&Refusal| refusal.says.is_match(message) && (refusal.also_what_ran_well || !ran_well);
+        self.refusals.iter().find(right).map(|refusal| refusal.reason.trim())
     }
+
+    /// What is listed for exactly this case.
+    pub fn of_case(&self, name: &str) -> Option<&str> {
+        self.reason(&Subject::Case(name.to_owned()))
+    }
+
+    /// What is listed for the texts of a plugin's steps.
+    pub fn of_plugin(&self, plugin: &str) -> Option<&str> {
+        self.reason(&Subject::Plugin(plugin.to_owned()))
+    }
+
+    /// What is listed for the sort of case that this one is of.
+    pub fn of_sort(&self, case: &Case, recorded: &[Golden]) -> Option<&str> {
+        if case.sends_what_no_command_can() {
+            return self.reason(&Subject::ValuesBeyondTheApi);
+        }
+        let has_no_end = !recorded.is_empty() && !recorded.iter().any(Golden::has_end);
+        if has_no_end { self.reason(&Subject::NoRecordedEnd) } else { None }
+    }
+
+    fn reason(&self, subject: &Subject) -> Option<&str> {
+        self.reasons.get(subject).map(|reason| reason.trim())
+    }
+}
+
+fn pattern<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> {
+    Regex::new(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn recorded(status: &str) -> Vec<Golden> {
+        vec![Golden::read(&json!({ "documentStatus": status })).unwrap()]
+    }
 
     #[test]
     fn the_projects_list_can_be_read() {
@@ -72,12 +137,41 @@ mod tests {
     }
 
     #[test]
-    fn a_case_without_a_reason_or_listed_twice_is_an_error() {
-        let entry = "[[difference]]\ncase = '001-a'\nsort = 'refused'\nreason = 'because'\n";
-        assert_eq!(Differences::parse(entry).unwrap().get("001-a").unwrap().sort, Sort::Refused);
-        assert!(Differences::parse(&entry.repeat(2)).unwrap_err().to_string().contains("twice"));
-        assert!(
-            Differences::parse(&entry.replace("because", " ")).unwrap_err().to_string().contains("reason")
-        );
+    fn what_has_no_reason_or_is_listed_twice_is_an_error() {
+        let entry = "refusal = []\n[[difference]]\nof = { case = '001-a' }\nreason = 'because'\n";
+        assert_eq!(Differences::parse(entry).unwrap().of_case("001-a"), Some("because"));
+        let twice = entry.to_owned() + "[[difference]]\nof = { case = '001-a' }\nreason = 'x'\n";
+        assert!(Differences::parse(&twice).unwrap_err().to_string().contains("twice"));
+        let without = entry.replace("because", " ");
+        assert!(Differences::parse(&without).unwrap_err().to_string().contains("no reason"));
+    }
+
+    #[test]
+    fn a_refusal_is_right_by_its_message_and_seldom_for_what_ran_well() {
+        let list = Differences::parse(
+            "difference = []
+            [[refusal]]\nsays = 'is empty$'\nreason = 'AWS too'
+            [[refusal]]\nsays = 'not a parameter'\nreason = 'a typing error'\nalso_what_ran_well = true",
+        )
+        .unwrap();
+        assert_eq!(list.refusal("mainSteps: is empty", &recorded("Failed")), Some("AWS too"));
+        assert_eq!(list.refusal("mainSteps: is empty", &recorded("Success")), None);
+        assert_eq!(list.refusal("x is not a parameter", &recorded("Success")), Some("a typing error"));
+        assert_eq!(list.refusal("something else", &recorded("Failed")), None);
+    }
+
+    #[test]
+    fn sorts_of_cases_are_known_by_what_they_send_and_by_what_was_recorded() {
+        let list = Differences::parse(
+            "refusal = []
+            [[difference]]\nof = 'values-beyond-the-api'\nreason = 'texts'
+            [[difference]]\nof = 'no-recorded-end'\nreason = 'ours ends'",
+        )
+        .unwrap();
+        let case = |yaml| Case::read("001-x", yaml).unwrap();
+        let (plain, number) = (case("document: {}"), case("document: {}\nparameters: {p: 5}"));
+        assert_eq!(list.of_sort(&plain, &recorded("Success")), None);
+        assert_eq!(list.of_sort(&plain, &recorded("InProgress")), Some("ours ends"));
+        assert_eq!(list.of_sort(&number, &recorded("Success")), Some("texts"));
     }
 }

@@ -15,10 +15,10 @@ struct Arguments {
     #[arg(long, env = "KEELSON_CONFORMANCE_DIR")]
     folder: Option<PathBuf>,
     /// Numbers and ranges of cases, such as 001-077,210; or all.
-    #[arg(long, default_value = selection::CLAIMED_CASES)]
+    #[arg(long, default_value = selection::ALL)]
     cases: String,
     /// The documents' schemaVersion; or all.
-    #[arg(long, default_value = selection::CLAIMED_SCHEMA)]
+    #[arg(long, default_value = selection::ALL)]
     schema: String,
     /// Only cases with this in their name.
     #[arg(long)]

@@ -1,13 +1,14 @@
 //! Brings a case through the flow: Document, Command, one booted node, and back by way of the archive.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use keelson_api::{Command, CommandStatus, Document, RunStatus, condition};
+use keelson_api::{Command, CommandStatus, Invocation, RunStatus};
+use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use super::answer::{Answer, Ran, ResultFile};
@@ -16,98 +17,108 @@ use super::differences::Differences;
 use super::folder::Recorded;
 use super::normal::Names;
 use super::report::Report;
+use super::store::{Store, refusal_of};
 use crate::keelson::{has_ended, invocations_of};
 use crate::lab::Lab;
 use crate::wait::eventually;
+use crate::web::{Files, WebServer};
 
 /// A node runs five at once; one place stays free for what a case leaves behind.
 const AT_ONCE: usize = 4;
-const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Where the recorded documents download from.
+const WEB: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 77, 0, 1), 8899);
 /// What the way to the node and back may take beside the run.
 const WAY: Duration = Duration::from_secs(30);
+/// A case cannot make the run wait longer than this for what may come behind its end.
+const LONGEST_SETTLING: f64 = 30.0;
 
 /// Runs the cases on the lab's first node and judges each; `progress` hears the name of each that has ended.
 pub async fn all(lab: &Lab, cases: &[&Recorded], progress: impl Fn(&str)) -> anyhow::Result<Report> {
     let list = Differences::read()?;
+    lab.network.add_host_address(WEB.0, &lab.nodes)?;
+    let web = WebServer::listen(SocketAddr::from(WEB)).await?;
     let (alone, together): (Vec<&Recorded>, Vec<&Recorded>) =
         cases.iter().copied().partition(|recorded| recorded.case.wants_the_node_alone());
     let mut answers = BTreeMap::new();
-    let runs = together.into_iter().map(|recorded| one(lab, &recorded.case));
+    let runs = together.into_iter().map(|recorded| one(lab, recorded));
     let mut running = futures::stream::iter(runs).buffer_unordered(AT_ONCE);
     while let Some((name, answer)) = running.next().await {
         progress(&name);
         answers.insert(name, answer);
     }
     for recorded in alone {
-        let (name, answer) = one(lab, &recorded.case).await;
+        web.serve(recorded.case.web_files());
+        let (name, answer) = one(lab, recorded).await;
         progress(&name);
         answers.insert(name, answer);
         if recorded.case.reboots {
             lab.nodes.first().context("the lab has no node")?.wait_running().await?;
         }
+        web.serve(Files::new());
     }
     let mut report = Report::default();
     for recorded in cases {
         if let Some(answer) = answers.get(&recorded.case.name) {
-            report.add(&recorded.case.name, &recorded.answers, answer, &list);
+            report.add(recorded, answer, &list);
         }
     }
     Ok(report)
 }
 
-async fn one(lab: &Lab, case: &Case) -> (String, Answer) {
-    let answer = match case.beyond_the_flow() {
-        Some(needs) => Ok(Answer::NotRun(needs.to_owned())),
-        None => Flow { lab, case }.answer().await,
-    };
-    (case.name.clone(), answer.unwrap_or_else(|error| Answer::Lost(format!("{error:#}"))))
+/// Runs one case. Whatever goes wrong with it is its answer, and no matter of the others.
+async fn one(lab: &Lab, recorded: &Recorded) -> (String, Answer) {
+    let name = recorded.case.name.clone();
+    if let Some(reason) = &recorded.unreadable {
+        return (name, Answer::Lost(reason.clone()));
+    }
+    let flow = Flow { lab, case: &recorded.case, store: Store::of(lab.client()) };
+    let answer = flow.answer().await;
+    let cleaned = flow.clean_up().await;
+    let lost = |error: anyhow::Error| Answer::Lost(format!("{error:#}"));
+    (name, answer.and_then(|answer| cleaned.map(|()| answer)).unwrap_or_else(lost))
 }
 
 /// One case on its way.
 struct Flow<'a> {
     lab: &'a Lab,
     case: &'a Case,
+    store: Store,
 }
 
 impl Flow<'_> {
     async fn answer(&self) -> anyhow::Result<Answer> {
-        if let Some(refusal) = self.apply_document().await? {
+        self.store.put_called(&self.case.documents).await?;
+        if let Some(refusal) = self.store.put(&self.case.object_name(), &self.case.document).await? {
             return Ok(Answer::Refused(refusal));
         }
-        if let Some(refusal) =
-            admitted(self.commands().create(&PostParams::default(), &self.command()?).await)?
-        {
+        if let Some(refusal) = self.send().await? {
             return Ok(Answer::Refused(refusal));
         }
         let command = match self.case.cancel_after {
-            Some(seconds) if seconds > 0.0 => {
+            Some(seconds) if seconds >= 0.0 => {
                 let (command, cancelled) = futures::join!(self.ended(), self.cancel_after(seconds));
                 cancelled?;
                 command?
             }
             _ => self.ended().await?,
         };
+        let settle = self.case.settle.unwrap_or_default().clamp(0.0, LONGEST_SETTLING);
+        tokio::time::sleep(Duration::from_secs_f64(settle)).await;
         self.read(&command).await
     }
 
-    /// Makes the Document; the reason if it is not accepted.
-    async fn apply_document(&self) -> anyhow::Result<Option<String>> {
-        let documents: Api<Document> = Api::namespaced(self.lab.client(), "default");
-        let name = self.case.object_name();
-        let spec = serde_json::from_value(json!({ "content": self.case.document }))?;
-        let created = documents.create(&PostParams::default(), &Document::new(&name, spec)).await;
-        if let Some(refusal) = admitted(created)? {
-            return Ok(Some(refusal));
+    /// Makes the Command, as often as the case is sent; the reason if it is not accepted.
+    async fn send(&self) -> anyhow::Result<Option<String>> {
+        let command = self.command()?;
+        let refusal = refusal_of(self.commands().create(&PostParams::default(), &command).await)?;
+        for _ in 1..self.case.copies.unwrap_or(1) {
+            match self.commands().create(&PostParams::default(), &command).await {
+                // A Command is there once, however often it is made.
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                other => drop(other?),
+            }
         }
-        eventually(DOCUMENT_TIMEOUT, &format!("Document {name} to be judged"), || async {
-            let status = documents.get(&name).await?.status.unwrap_or_default();
-            let stalled = condition::get(&status.conditions, condition::STALLED);
-            Ok(match stalled {
-                Some(stalled) if stalled.status == "True" => Some(Some(stalled.message.clone())),
-                _ => condition::is_true(&status.conditions, condition::READY).then_some(None),
-            })
-        })
-        .await
+        Ok(refusal)
     }
 
     fn command(&self) -> anyhow::Result<Command> {
@@ -116,7 +127,7 @@ impl Flow<'_> {
             "documentName": self.case.object_name(),
             "parameters": self.case.command_parameters(),
             "targets": [{ "key": "InstanceIds", "values": [node] }],
-            "cancel": self.case.cancel_after.is_some_and(|seconds| seconds <= 0.0),
+            "cancel": self.case.cancel_after.is_some_and(|seconds| seconds < 0.0),
         });
         Ok(Command::new(&self.case.object_name(), serde_json::from_value(spec)?))
     }
@@ -131,20 +142,32 @@ impl Flow<'_> {
     }
 
     async fn cancel_after(&self, seconds: f64) -> anyhow::Result<()> {
-        let name = self.case.object_name();
         eventually(WAY, "the Invocation to be made", || async {
-            Ok((!invocations_of(&self.lab.client(), &name).await?.is_empty()).then_some(()))
+            Ok((!self.invocations().await?.is_empty()).then_some(()))
         })
         .await?;
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+        self.cancel().await
+    }
+
+    async fn cancel(&self) -> anyhow::Result<()> {
         let cancel = Patch::Merge(json!({ "spec": { "cancel": true } }));
-        self.commands().patch(&name, &PatchParams::default(), &cancel).await?;
+        self.commands().patch(&self.case.object_name(), &PatchParams::default(), &cancel).await?;
         Ok(())
+    }
+
+    /// Leaves the node and the cluster to the next case.
+    async fn clean_up(&self) -> anyhow::Result<()> {
+        let command = self.commands().get_opt(&self.case.object_name()).await?;
+        if command.is_some_and(|command| !has_ended(&command)) {
+            self.cancel().await?;
+        }
+        self.store.remove(&self.case.documents).await
     }
 
     /// What the archive holds of the run.
     async fn read(&self, command: &Command) -> anyhow::Result<Answer> {
-        let Some(invocation) = invocations_of(&self.lab.client(), &command.name_any()).await?.pop() else {
+        let Some(invocation) = self.invocations().await?.pop() else {
             return Ok(without_invocation(command.status.clone().unwrap_or_default()));
         };
         let status = invocation.status.unwrap_or_default();
@@ -163,6 +186,10 @@ impl Flow<'_> {
     fn commands(&self) -> Api<Command> {
         Api::namespaced(self.lab.client(), "default")
     }
+
+    async fn invocations(&self) -> anyhow::Result<Vec<Invocation>> {
+        invocations_of(&self.lab.client(), &self.case.object_name()).await
+    }
 }
 
 /// A Command that never reached the node was cancelled first, or does not fit its document.
@@ -174,13 +201,20 @@ fn without_invocation(status: CommandStatus) -> Answer {
     Answer::Refused(message)
 }
 
-/// The API server's reason if it did not accept an object.
-fn admitted<T>(created: kube::Result<T>) -> anyhow::Result<Option<String>> {
-    match created {
-        Ok(_) => Ok(None),
-        Err(kube::Error::Api(status)) if status.is_invalid() || status.code == 400 => {
-            Ok(Some(status.message.clone()))
-        }
-        Err(error) => Err(error.into()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_without_an_invocation_was_cancelled_or_refused() {
+        let status = |status, message: &str| CommandStatus {
+            status: Some(status),
+            message: Some(message.to_owned()),
+            ..CommandStatus::default()
+        };
+        let cancelled = without_invocation(status(RunStatus::Cancelled, "0 of 1 nodes"));
+        assert!(matches!(cancelled, Answer::Ran(ran) if ran.status == "Cancelled" && ran.steps.is_empty()));
+        let refused = without_invocation(status(RunStatus::Failed, "p is not a parameter"));
+        assert!(matches!(refused, Answer::Refused(message) if message == "p is not a parameter"));
     }
 }

@@ -4,10 +4,6 @@ use anyhow::Context as _;
 
 use super::case::Case;
 
-/// The cases Keelson claims to answer as the real agent does.
-pub const CLAIMED_CASES: &str = "001-077";
-/// The schema of those cases.
-pub const CLAIMED_SCHEMA: &str = "2.2";
 /// For both arguments: no limit.
 pub const ALL: &str = "all";
 
@@ -29,11 +25,6 @@ impl Selection {
         };
         let schema = (schema != ALL).then(|| schema.to_owned());
         Ok(Self { numbers, schema, pattern: pattern.map(str::to_owned) })
-    }
-
-    /// What Keelson claims to answer as the real agent does.
-    pub fn claimed() -> anyhow::Result<Self> {
-        Self::new(CLAIMED_CASES, CLAIMED_SCHEMA, None)
     }
 
     /// Whether the case is chosen.
