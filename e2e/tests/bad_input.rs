@@ -102,7 +102,7 @@ async fn invalid_documents_say_where(lab: &Lab) {
         eventually(SOON, "the huge Document to be stalled", || async {
             let status = documents.get("huge").await?.status.unwrap_or_default();
             Ok(condition::get(&status.conditions, condition::STALLED)
-                .filter(|stalled| stalled.message.contains("1048576"))
+                .filter(|stalled| stalled.message.contains("262144"))
                 .map(drop))
         })
         .await

@@ -5,18 +5,21 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::bind::Bound;
 use crate::interpolate::interpolate;
 use crate::parameter::ParameterDefinition;
 use crate::platform::Platform;
 use crate::shell_script::script_timeout;
-use crate::{go_text, plugins, precondition, sorted_json};
+use crate::{canonical, go_text, plugins, precondition};
 
-/// The schema versions of Command documents with `mainSteps`.
+/// The schema versions of Command documents, in the order in which they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SchemaVersion {
+    /// 1.0, as 1.2.
+    V1_0,
+    /// 1.2: a map of plugins, `runtimeConfig`, takes the place of steps.
+    V1_2,
     /// 2.0: a step for another platform fails.
     V2_0,
     /// 2.0.1, as 2.0.
@@ -31,17 +34,25 @@ pub enum SchemaVersion {
 
 impl SchemaVersion {
     /// Every version that is understood.
-    pub const ALL: [Self; 5] = [Self::V2_0, Self::V2_0_1, Self::V2_0_2, Self::V2_0_3, Self::V2_2];
+    pub const ALL: [Self; 7] =
+        [Self::V1_0, Self::V1_2, Self::V2_0, Self::V2_0_1, Self::V2_0_2, Self::V2_0_3, Self::V2_2];
 
     /// The version as a document writes it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::V1_0 => "1.0",
+            Self::V1_2 => "1.2",
             Self::V2_0 => "2.0",
             Self::V2_0_1 => "2.0.1",
             Self::V2_0_2 => "2.0.2",
             Self::V2_0_3 => "2.0.3",
             Self::V2_2 => "2.2",
         }
+    }
+
+    /// Whether the document has `runtimeConfig` and no `mainSteps`.
+    pub fn has_runtime_config(self) -> bool {
+        self <= Self::V1_2
     }
 
     /// Whether steps may have preconditions and are skipped, not failed, on a platform without their plugin.
@@ -88,15 +99,12 @@ impl Document {
     /// The document as JSON with sorted keys and no blanks: the same for a YAML and a JSON rendering of one
     /// document. [`crate::parse`] reads it back to an equal document.
     pub fn canonical_json(&self) -> String {
-        let mut text = String::new();
-        sorted_json::write(&self.source, &mut text, |scalar, text| text.push_str(&scalar.to_string()));
-        text
+        canonical::json(&self.source)
     }
 
     /// SHA-256 of [`Document::canonical_json`], in lower-case hexadecimal.
     pub fn hash(&self) -> String {
-        let digest = Sha256::digest(self.canonical_json());
-        digest.iter().fold(String::with_capacity(64), |hex, byte| hex + &format!("{byte:02x}"))
+        canonical::hash(&self.source)
     }
 
     /// The platforms on which at least one step does something, by its plugin and its precondition.
@@ -137,7 +145,8 @@ impl Document {
 }
 
 impl Step {
-    fn platforms(&self) -> Vec<Platform> {
+    /// The platforms on which the step does something, by its plugin and its precondition.
+    pub(crate) fn platforms(&self) -> Vec<Platform> {
         let here = |platform: &Platform| !precondition::excludes(&self.precondition, *platform);
         plugins::platforms(&self.action).iter().copied().filter(here).collect()
     }

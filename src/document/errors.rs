@@ -5,6 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::locations::{Locations, Position};
+
+/// How many problems are told; nobody reads more at once, and a hostile document could have a great many.
+const MOST_PROBLEMS: usize = 100;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -12,15 +17,18 @@ pub struct Problem {
     pub path: String,
     /// What was found, what is allowed and, where it can be told, how to mend it.
     pub message: String,
+    /// Where in the text, if the document was read from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            formatter.write_str(&self.message)
-        } else {
-            write!(formatter, "{}: {}", self.path, self.message)
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
         }
+        formatter.write_str(&self.message)?;
+        self.position.map_or(Ok(()), |position| write!(formatter, " ({position})"))
     }
 }
 
@@ -44,24 +52,50 @@ impl fmt::Display for Errors {
 impl Errors {
     /// A single problem.
     pub(crate) fn one(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self(vec![Problem { path: path.into(), message: message.into() }])
+        Self(vec![Problem { path: path.into(), message: message.into(), position: None }])
+    }
+
+    /// A single problem whose place is known.
+    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>, position: Position) -> Self {
+        Self(vec![Problem { path: path.into(), message: message.into(), position: Some(position) }])
+    }
+
+    /// The same problems with their places in the text that the document was read from.
+    pub(crate) fn located(mut self, text: &str) -> Self {
+        let locations = Locations::of(text);
+        for problem in self.0.iter_mut().filter(|problem| problem.position.is_none()) {
+            problem.position = locations.find(&problem.path);
+        }
+        self
     }
 }
 
 /// Gathers problems while reading goes on.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Problem>);
+pub(crate) struct Problems {
+    found: Vec<Problem>,
+    /// How many there are beside those that are told.
+    untold: usize,
+}
 
 impl Problems {
     pub(crate) fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem { path: path.into(), message: message.into() });
+        if self.found.len() < MOST_PROBLEMS {
+            self.found.push(Problem { path: path.into(), message: message.into(), position: None });
+        } else {
+            self.untold += 1;
+        }
     }
 
     /// The value if it is there and nothing was wrong.
-    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Errors> {
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Errors> {
+        if self.untold > 0 {
+            let message = format!("and {} more problems", self.untold);
+            self.found.push(Problem { path: String::new(), message, position: None });
+        }
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(Errors(self.0)),
+            Some(value) if self.found.is_empty() => Ok(value),
+            _ => Err(Errors(self.found)),
         }
     }
 }
@@ -115,6 +149,22 @@ mod tests {
         assert_eq!(errors.to_string(), "mainSteps[0].name: is missing\nthe text is empty");
         let json = serde_json::to_value(&errors).unwrap();
         assert_eq!(json[0]["path"], "mainSteps[0].name");
+    }
+
+    #[test]
+    fn a_place_in_the_text_is_shown_at_the_end() {
+        let errors = Errors::one("b.c", "is missing").located("a: 1\nb: {}\n");
+        assert_eq!(errors.to_string(), "b.c: is missing (line 2, column 1)");
+        assert_eq!(serde_json::to_value(&errors).unwrap()[0]["position"]["line"], 2);
+    }
+
+    #[test]
+    fn of_a_great_many_problems_the_first_are_told_and_the_rest_counted() {
+        let mut problems = Problems::default();
+        (0..150).for_each(|number| problems.add(element("a", number), "is wrong"));
+        let text = problems.finish(Some(())).unwrap_err().to_string();
+        assert_eq!(text.lines().count(), 101);
+        assert!(text.starts_with("a[0]: is wrong\n") && text.ends_with("\nand 50 more problems"), "{text}");
     }
 
     #[test]

@@ -1,24 +1,27 @@
-//! From a JSON value to a checked [`Document`], or to everything that is wrong with it.
+//! From a JSON value to a checked document, or to everything that is wrong with it.
 
+mod automation;
 mod parameters;
+mod session;
 mod steps;
+mod version;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::document::{Document, SchemaVersion};
-use crate::errors::{Errors, Problems, described, quoted};
+use crate::document::Document;
+use crate::errors::{Errors, Problems, described};
 use crate::fields::Fields;
-use crate::suggest;
+
+pub(crate) use automation::automation;
+pub(crate) use session::session;
 
 const KEYS: [&str; 5] = ["schemaVersion", "description", "parameters", "mainSteps", "runtimeConfig"];
 
 pub(crate) fn document(source: Value) -> Result<Document, Errors> {
-    let Value::Object(object) = &source else {
-        return Err(Errors::one("", format!("a document is an object, found {}", described(&source))));
-    };
+    let object = as_object(&source)?;
     let mut problems = Problems::default();
     let fields = Fields::read(object, "", &KEYS, &mut problems);
-    let Some(schema_version) = schema_version(&fields, &mut problems) else {
+    let Some(schema_version) = version::command(object, &fields, &mut problems) else {
         // What else is right or wrong depends on the version.
         return problems.finish(None);
     };
@@ -29,37 +32,41 @@ pub(crate) fn document(source: Value) -> Result<Document, Errors> {
     problems.finish(Some(document)).map(|document| Document { source, ..document })
 }
 
-fn schema_version(fields: &Fields<'_>, problems: &mut Problems) -> Option<SchemaVersion> {
-    const KEY: &str = "schemaVersion";
-    if fields.get(KEY).is_none() {
-        problems.add(KEY, "is missing: write schemaVersion: \"2.2\"");
-        return None;
+/// A Policy document has the form of a Command document with `mainSteps`.
+pub(crate) fn policy(source: Value) -> Result<Value, Errors> {
+    document(source).map(|document| document.source)
+}
+
+/// The manifest of a package.
+pub(crate) fn package(source: Value) -> Result<Value, Errors> {
+    let object = as_object(&source)?;
+    let mut problems = Problems::default();
+    let fields = Fields::read(object, "", &["schemaVersion", "packages", "files", "version"], &mut problems);
+    version::one_of(&fields, &["2.0"], &mut problems);
+    for key in ["packages", "files"] {
+        match fields.get(key) {
+            Some(Value::Object(_)) => {}
+            Some(other) => {
+                problems.add(fields.path_of(key), format!("expected an object, found {}", described(other)));
+            }
+            None => {
+                problems.add(fields.path_of(key), "is missing: a package's manifest has packages and files");
+            }
+        }
     }
-    let found = fields.text(KEY, problems)?;
-    let version = SchemaVersion::ALL.into_iter().find(|version| version.as_str() == found);
-    if version.is_none() {
-        let supported: Vec<&str> = SchemaVersion::ALL.into_iter().map(SchemaVersion::as_str).collect();
-        let kind = match found {
-            "0.3" => ", which is an Automation runbook,",
-            "1.0" => ", which is a Session document,",
-            "1.2" => ", which has runtimeConfig instead of mainSteps,",
-            _ => "",
-        };
-        let hint = if found.trim() == found {
-            String::new()
-        } else {
-            suggest::hint(found.trim(), supported.iter().copied())
-        };
-        problems.add(
-            KEY,
-            format!(
-                "version {}{kind} is not supported{hint}: use one of {}",
-                quoted(found),
-                supported.join(", ")
-            ),
-        );
-    }
-    version
+    problems.finish(Some(())).map(|()| source)
+}
+
+/// Any object.
+pub(crate) fn object(source: Value) -> Result<Value, Errors> {
+    as_object(&source)?;
+    Ok(source)
+}
+
+fn as_object(source: &Value) -> Result<&Map<String, Value>, Errors> {
+    source
+        .as_object()
+        .ok_or_else(|| Errors::one("", format!("a document is an object, found {}", described(source))))
 }
 
 #[cfg(test)]

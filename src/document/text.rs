@@ -1,49 +1,56 @@
 //! From text to a JSON value, with bounds: no document that a user can write costs more than its size allows.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use crate::document::Document;
 use crate::errors::{Errors, described};
+use crate::locations::Position;
 use crate::read;
 
-/// The largest document that is read, in bytes of its text; AWS allows 64 KiB.
-const LARGEST: usize = 1024 * 1024;
+/// The largest document that is read, in bytes of its text, and of its strings once aliases are replaced. AWS allows
+/// 64 KiB; the largest published ones have 84.
+const LARGEST: usize = 256 * 1024;
+/// How deeply lists and objects may be nested.
+const DEEPEST: usize = 64;
 /// How many YAML nodes an alias may repeat in all.
 const MOST_REPEATED_NODES: usize = 20_000;
 
-/// Reads a document from JSON (text that begins with `{`) or else YAML, and checks it.
-///
-/// A key that is given twice is refused. Of YAML, `yes`, `no`, `on` and `off` are text and so are numbers with
-/// leading zeros, as their author most likely meant.
+/// Reads a Command document from JSON (text that begins with `{`) or else YAML, and checks it; see
+/// [`crate::parse_as`], whose rules are the same.
 pub fn parse(text: &str) -> Result<Document, Errors> {
-    let text = text.trim_start_matches('\u{feff}');
-    check_size(text.len())?;
-    if text.trim_start().starts_with('{') {
-        let value: Unique = serde_json::from_str(text)
-            .map_err(|error| Errors::one("", format!("the document is not valid JSON: {error}")))?;
-        read::document(value.0)
-    } else {
-        let value: Unique = serde_saphyr::from_str_with_options(text, yaml_options()).map_err(|error| {
-            Errors::one(
-                "",
-                format!("the document is neither JSON (which begins with '{{') nor valid YAML: {error}"),
-            )
-        })?;
-        read::document(value.0)
-    }
+    read_tree(text, read::document)
 }
 
-/// Checks a document that has been parsed already, such as the content of a Kubernetes object.
+/// Checks a Command document that has been parsed already, such as the content of a Kubernetes object.
 pub fn from_value(value: Value) -> Result<Document, Errors> {
-    check_size(value.to_string().len())?;
+    check_value(&value)?;
     read::document(value)
 }
 
-fn check_size(bytes: usize) -> Result<(), Errors> {
+/// Reads text as JSON or YAML and checks what it says; problems get their places.
+pub(crate) fn read_tree<T>(text: &str, check: impl FnOnce(Value) -> Result<T, Errors>) -> Result<T, Errors> {
+    let text = text.trim_start_matches('\u{feff}');
+    check_size(text.len())?;
+    let value = if text.trim_start().starts_with('{') { json(text) } else { yaml(text, true) }?;
+    check(value).map_err(|errors| errors.located(text))
+}
+
+/// Checks that text is JSON or YAML, with tags of any kind.
+pub(crate) fn check_template(text: &str) -> Result<(), Errors> {
+    let text = text.trim_start_matches('\u{feff}');
+    let value = if text.trim_start().starts_with('{') { json(text) } else { yaml(text, false) }?;
+    match value {
+        Value::Object(_) => Ok(()),
+        other => Err(Errors::one("", format!("expected an object, found {}", described(&other)))),
+    }
+}
+
+pub(crate) fn check_size(bytes: usize) -> Result<(), Errors> {
     if bytes > LARGEST {
         return Err(Errors::one(
             "",
@@ -53,39 +60,122 @@ fn check_size(bytes: usize) -> Result<(), Errors> {
     Ok(())
 }
 
-fn yaml_options() -> serde_saphyr::Options {
+/// Checks the bounds of a value that did not come from text.
+pub(crate) fn check_value(value: &Value) -> Result<(), Errors> {
+    check_size(value.to_string().len())?;
+    if is_deeper(value, DEEPEST) {
+        return Err(Errors::one("", too_deep()));
+    }
+    Ok(())
+}
+
+fn is_deeper(value: &Value, left: usize) -> bool {
+    let deeper = |value: &Value| left == 0 || is_deeper(value, left - 1);
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(deeper),
+        Value::Object(object) => left == 0 || object.values().any(deeper),
+        _ => false,
+    }
+}
+
+fn too_deep() -> String {
+    format!("lists and objects are nested more than {DEEPEST} deep")
+}
+
+fn json(text: &str) -> Result<Value, Errors> {
+    unique_json(text).map_err(|error| {
+        let message = format!("the document is not valid JSON: {}", json_reason(&error));
+        Errors::at("", message, Position::new(error.line(), error.column()))
+    })
+}
+
+fn yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
+    let budget = Cell::new(LARGEST);
+    let visitor = Unique { budget: &budget, left: DEEPEST };
+    let options = yaml_options(tags_are_refused);
+    let read = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        visitor.deserialize(deserializer)
+    });
+    read.map_err(|error| {
+        // The parser's texts may hold characters of the document that would upset a terminal.
+        let reason = UserMessageFormatter.format_message(&error).replace(char::is_control, " ");
+        let message =
+            format!("the document is neither JSON (which begins with '{{') nor valid YAML: {reason}");
+        match error.location() {
+            Some(location) => {
+                let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+                Errors::at("", message, Position::new(number(location.line()), number(location.column())))
+            }
+            None => Errors::one("", message),
+        }
+    })
+}
+
+fn yaml_options(tags_are_refused: bool) -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_documents: 1, max_aliases: 1_000 },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MOST_REPEATED_NODES },
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
-        reject_unsupported_tags: true,
+        reject_unsupported_tags: tags_are_refused,
         with_snippet: false,
     }
 }
 
 /// Reads a JSON object none of whose objects has a key twice.
 pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str::<Unique>(text) {
-        Ok(Unique(Value::Object(object))) => Ok(object),
-        Ok(Unique(other)) => Err(format!("expected a JSON object, found {}", described(&other))),
+    match unique_json(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => Err(format!("expected a JSON object, found {}", described(&other))),
         Err(error) => Err(format!("expected a JSON object: {error}")),
     }
 }
 
-/// A JSON value none of whose objects has a key twice.
-struct Unique(Value);
+fn unique_json(text: &str) -> serde_json::Result<Value> {
+    let budget = Cell::new(text.len());
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Unique { budget: &budget, left: DEEPEST }.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
 
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
+/// What is wrong, without the place, which a problem has beside its message.
+fn json_reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
+/// Builds a JSON value none of whose objects has a key twice, within bounds.
+#[derive(Clone, Copy)]
+struct Unique<'b> {
+    /// The bytes of strings that may still come.
+    budget: &'b Cell<usize>,
+    /// The levels of nesting that may still come.
+    left: usize,
+}
+
+impl Unique<'_> {
+    fn spend<E: serde::de::Error>(self, bytes: usize) -> Result<(), E> {
+        match self.budget.get().checked_sub(bytes) {
+            Some(left) => {
+                self.budget.set(left);
+                Ok(())
+            }
+            None => Err(E::custom(format_args!(
+                "with its aliases replaced, the document has more than {LARGEST} bytes"
+            ))),
+        }
+    }
+
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        let left = self.left.checked_sub(1).ok_or_else(|| E::custom(too_deep()))?;
+        Ok(Self { left, ..self })
     }
 }
 
-struct UniqueVisitor;
-
-impl<'de> DeserializeSeed<'de> for UniqueVisitor {
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -93,7 +183,7 @@ impl<'de> DeserializeSeed<'de> for UniqueVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for UniqueVisitor {
+impl<'de> Visitor<'de> for Unique<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,29 +234,33 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that JSON cannot hold"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
+        self.spend(value.len())?;
         Ok(Value::String(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
         let mut values = Vec::new();
-        while let Some(value) = access.next_element_seed(Self)? {
+        while let Some(value) = access.next_element_seed(inner)? {
             values.push(value);
         }
         Ok(Value::Array(values))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let inner = self.inner()?;
         let mut values = Map::new();
         while let Some(key) = access.next_key::<String>()? {
+            self.spend(key.len())?;
             if values.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("key {key:?} is given twice")));
             }
-            values.insert(key, access.next_value_seed(Self)?);
+            values.insert(key, access.next_value_seed(inner)?);
         }
         Ok(Value::Object(values))
     }

@@ -35,20 +35,24 @@ fn with_parameter(definition: Value) -> Value {
 }
 
 #[test]
-fn only_versions_with_main_steps_are_understood() {
+fn only_versions_of_command_documents_are_understood() {
     for version in ["2.0", "2.0.1", "2.0.2", "2.0.3", "2.2"] {
         let document = accepted(json!({"schemaVersion": version, "mainSteps": [step()]}));
         assert_eq!(document.schema_version.as_str(), version);
     }
-    for version in ["1.2", "0.3", "1.0", "2.1", "2.3", "9999.0", ""] {
+    for version in ["1.1", "2.1", "2.3", "9999.0", ""] {
         let lines = refused(json!({"schemaVersion": version, "mainSteps": 5}));
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].starts_with(&format!("schemaVersion: version {version:?}")), "{lines:?}");
-        assert!(
-            lines[0].ends_with("is not supported: use one of 2.0, 2.0.1, 2.0.2, 2.0.3, 2.2"),
-            "{lines:?}"
+        assert_eq!(
+            lines,
+            [format!(
+                "schemaVersion: version {version:?} is not supported: use one of 1.0, 1.2, 2.0, 2.0.1, 2.0.2, 2.0.3, 2.2"
+            )]
         );
     }
+    let runbook = refused(json!({"schemaVersion": "0.3", "mainSteps": 5}));
+    assert!(runbook[0].contains("set documentType: Automation, or use one of 1.0"), "{runbook:?}");
+    let session = refused(json!({"schemaVersion": "1.0", "sessionType": "Port"}));
+    assert!(session[0].ends_with("set documentType: Session"), "{session:?}");
     assert_eq!(
         refused(json!({"schemaVersion": 2.2})),
         [

@@ -1,0 +1,33 @@
+//! A checked Automation runbook, as far as its structure goes: nothing runs one yet.
+
+use serde_json::Value;
+
+use crate::document_type::DocumentType;
+
+/// An Automation document, schema version 0.3.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Automation {
+    /// `Automation` or `AutomationChangeTemplate`.
+    pub document_type: DocumentType,
+    /// What it says it does.
+    pub description: Option<String>,
+    /// The role that AWS takes on to run it; may refer to a parameter.
+    pub assume_role: Option<String>,
+    /// The names of its parameters.
+    pub parameters: Vec<String>,
+    /// Its steps in order, at least one.
+    pub steps: Vec<AutomationStep>,
+    /// What it was read from.
+    pub(crate) source: Value,
+}
+
+/// One step of a runbook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AutomationStep {
+    /// Its name, unique in the document.
+    pub name: String,
+    /// What it does, such as `aws:executeAwsApi`; not necessarily an action that exists.
+    pub action: String,
+    /// The action's inputs, an object.
+    pub inputs: Value,
+}
