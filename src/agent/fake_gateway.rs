@@ -8,7 +8,7 @@ use keelson_protocol::v1::enrolment_server::{Enrolment, EnrolmentServer};
 use keelson_protocol::v1::gateway_message::Message as ToAgent;
 use keelson_protocol::v1::node_server::{Node, NodeServer};
 use keelson_protocol::v1::{
-    AgentMessage, EnrolRequest, EnrolResponse, GatewayMessage, PutOutputRequest, PutOutputResponse,
+    AgentMessage, EnrolRequest, EnrolResponse, GatewayMessage, GetAgentRequest, GetAgentResponse, PutOutputRequest, PutOutputResponse,
     RenewRequest, RenewResponse, UnenrolRequest, UnenrolResponse, Welcome,
 };
 use rcgen::{
@@ -68,6 +68,8 @@ pub struct FakeGateway {
     pub attached: mpsc::UnboundedReceiver<Attached>,
     /// What they sent for keeping.
     pub archive: Arc<Mutex<Archive>>,
+    /// The pieces of the agent's program that it hands out; none where there are none.
+    pub program: Arc<Mutex<Vec<GetAgentResponse>>>,
 }
 
 impl FakeGateway {
@@ -90,9 +92,9 @@ impl FakeGateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, attached) = mpsc::unbounded_channel();
-        let archive = Arc::default();
+        let (archive, program) = (Arc::default(), Arc::default());
         let service =
-            Service { attached: sender, archive: Arc::clone(&archive), authority: authority.clone() };
+            Service { attached: sender, archive: Arc::clone(&archive), program: Arc::clone(&program), authority: authority.clone() };
         let mut server = Server::builder();
         if let Some(authority) = &authority {
             server = server.tls_config(authority.server()).expect("a usable certificate");
@@ -101,7 +103,7 @@ impl FakeGateway {
         let router = server.add_service(node).add_service(EnrolmentServer::new(service));
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         tokio::spawn(router.serve_with_incoming(incoming));
-        Self { address, attached, archive }
+        Self { address, attached, archive, program }
     }
 }
 
@@ -161,6 +163,7 @@ impl std::fmt::Debug for Authority {
 struct Service {
     attached: mpsc::UnboundedSender<Attached>,
     archive: Arc<Mutex<Archive>>,
+    program: Arc<Mutex<Vec<GetAgentResponse>>>,
     authority: Option<Arc<Authority>>,
 }
 
@@ -190,6 +193,7 @@ impl Enrolment for Service {
 
 #[tonic::async_trait]
 impl Node for Service {
+    type GetAgentStream = tokio_stream::Iter<std::vec::IntoIter<Result<GetAgentResponse, Status>>>;
     type AttachStream = ReceiverStream<Result<GatewayMessage, Status>>;
 
     async fn attach(
@@ -225,5 +229,16 @@ impl Node for Service {
 
     async fn unenrol(&self, _request: Request<UnenrolRequest>) -> Result<Response<UnenrolResponse>, Status> {
         Ok(Response::new(UnenrolResponse {}))
+    }
+
+    async fn get_agent(
+        &self,
+        _request: Request<GetAgentRequest>,
+    ) -> Result<Response<Self::GetAgentStream>, Status> {
+        let pieces = self.program.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if pieces.is_empty() {
+            return Err(Status::failed_precondition("this gateway has no agents to hand out"));
+        }
+        Ok(Response::new(tokio_stream::iter(pieces.into_iter().map(Ok).collect::<Vec<_>>())))
     }
 }

@@ -6,8 +6,9 @@
 //! - `listener`, `tls`, `peer`, `ca`: who is at the other end of a connection.
 //! - `enrolment`: how a server becomes a node. `node`: what a node may call.
 //! - `attach`: a node's stream. `attach/session`: what comes and goes on it. `attach/run`: one run on it.
-//! - `output`, `limit`, `archive`: whole outputs and full results.
+//! - `output`, `limit`, `archive`: whole outputs and full results. `agent_program`: the agent for nodes to update to.
 
+mod agent_program;
 pub mod archive;
 mod attach;
 mod backoff;

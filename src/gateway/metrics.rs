@@ -46,6 +46,8 @@ pub struct Metrics {
     pub output_bytes: Counter,
     /// Writes to the archive that failed.
     pub archive_errors: Counter,
+    /// Downloads of the agent's program that were begun.
+    pub agent_downloads: Counter,
     /// Enrolments granted.
     pub enrolments: Counter,
     /// Certificates renewed.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use keelson_core::fleet::Fleet;
 use keelson_protocol::v1::node_server::Node;
 use keelson_protocol::v1::{
-    AgentMessage, GatewayMessage, PutOutputRequest, PutOutputResponse, UnenrolRequest, UnenrolResponse,
+    AgentMessage, GatewayMessage, GetAgentRequest, PutOutputRequest, PutOutputResponse, UnenrolRequest,
+    UnenrolResponse,
 };
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::agent_program::Download;
 use crate::attach::attach;
 use crate::output::put_output;
 use crate::peer::valid_node;
@@ -24,6 +26,7 @@ pub(crate) struct NodeService<F> {
 
 #[tonic::async_trait]
 impl<F: Fleet> Node for NodeService<F> {
+    type GetAgentStream = Download;
     type AttachStream = ReceiverStream<Result<GatewayMessage, Status>>;
 
     async fn attach(
@@ -49,5 +52,16 @@ impl<F: Fleet> Node for NodeService<F> {
         answer.map_err(|refusal| refused(&refusal))?;
         tracing::info!(node = node.name, namespace = node.namespace, "a node left");
         Ok(Response::new(UnenrolResponse {}))
+    }
+
+    async fn get_agent(
+        &self,
+        request: Request<GetAgentRequest>,
+    ) -> Result<Response<Self::GetAgentStream>, Status> {
+        let node = valid_node(request.extensions())?;
+        let download = self.shared.agents.download(&request.into_inner().architecture).await?;
+        self.shared.metrics.agent_downloads.increment();
+        tracing::debug!(node = node.name, namespace = node.namespace, "handing out the agent's program");
+        Ok(Response::new(download))
     }
 }

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 
+use crate::agent_program::AgentPrograms;
 use crate::archive::Archive;
 use crate::attach::{ConnectedNode, FAREWELL, Registry};
 use crate::ca::CertificateAuthority;
@@ -62,6 +63,7 @@ impl<F> Clone for Gateway<F> {
 impl<F: Fleet> Gateway<F> {
     /// A gateway that does not serve yet.
     pub fn new(settings: Settings, authority: CertificateAuthority, fleet: Arc<F>, archive: Archive) -> Self {
+        let agents = AgentPrograms::new(settings.agent_directory.clone(), settings.max_agent_downloads);
         let shared = Shared {
             settings,
             authority: Arc::new(authority),
@@ -71,6 +73,7 @@ impl<F: Fleet> Gateway<F> {
             registry: Registry::default(),
             placements: Placements::default(),
             active: Active::default(),
+            agents,
         };
         Self { shared: Arc::new(shared) }
     }

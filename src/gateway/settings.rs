@@ -1,5 +1,6 @@
 //! What can be set about a gateway.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What can be set about a gateway..
@@ -31,6 +32,10 @@ pub struct Settings {
     pub max_handshakes: usize,
     /// Pieces of output, 1 MiB each, that are received and written at once, by all nodes together.
     pub max_output_pieces: usize,
+    /// Where the agent's programs are that nodes update to, such as `keelson-agent-x86_64`; none hands out none.
+    pub agent_directory: Option<PathBuf>,
+    /// Nodes that download the agent at once; more wait for their turn.
+    pub max_agent_downloads: usize,
 }
 
 impl Settings {
@@ -50,6 +55,8 @@ impl Settings {
             max_connections: 20_000,
             max_handshakes: 256,
             max_output_pieces: 32,
+            agent_directory: None,
+            max_agent_downloads: 16,
         }
     }
 }

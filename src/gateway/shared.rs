@@ -6,6 +6,7 @@ use keelson_core::fleet::{Fleet, NodeIdentity, Placement, RecordError, Refusal};
 use tokio::sync::watch;
 use tonic::Status;
 
+use crate::agent_program::AgentPrograms;
 use crate::archive::Archive;
 use crate::attach::Registry;
 use crate::ca::CertificateAuthority;
@@ -23,6 +24,7 @@ pub(crate) struct Shared<F> {
     pub registry: Registry,
     pub placements: Placements,
     pub active: Active,
+    pub agents: AgentPrograms,
 }
 
 impl<F: Fleet> Shared<F> {

@@ -88,6 +88,10 @@ pub struct GatewayArguments {
     /// Where output is kept: `file:///path`, a volume that every replica shares.
     #[arg(long, env = "KEELSON_ARCHIVE", default_value = "file:///var/lib/keelson/archive")]
     pub archive: String,
+    /// Where the agent's programs are that nodes update to: `keelson-agent-x86_64` and `keelson-agent-aarch64`, of
+    /// this gateway's version. Without it nodes cannot be updated from here.
+    #[arg(long, env = "KEELSON_AGENT_DIRECTORY")]
+    pub agent_directory: Option<PathBuf>,
     /// Days after which output is deleted from the archive.
     #[arg(long, default_value_t = 30)]
     pub archive_days: u32,

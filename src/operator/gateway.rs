@@ -132,6 +132,7 @@ async fn prepare(
     fleet.assignments.filled().await;
     let settings = Settings {
         in_progress_after: Duration::from_secs(arguments.in_progress_seconds),
+        agent_directory: arguments.agent_directory.clone(),
         ..Settings::new(&arguments.common.replica, arguments.gateway_addresses.clone())
     };
     Ok((Gateway::new(settings, authority, Arc::clone(fleet), archive.clone()), archive))

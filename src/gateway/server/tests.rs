@@ -26,6 +26,7 @@ use super::*;
 use crate::ca::VerifiedRequest;
 use crate::testing::{CODE, FakeFleet, command_uid};
 
+mod agent_program;
 mod enrolment;
 mod output;
 mod port;

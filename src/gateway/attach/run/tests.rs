@@ -37,6 +37,7 @@ fn follow_with(invocation: &str, start: Start, fleet: FakeFleet, archive: Archiv
         registry: super::super::Registry::default(),
         placements: crate::placements::Placements::default(),
         active: crate::shared::Active::default(),
+        agents: crate::agent_program::AgentPrograms::new(None, 1),
     });
     let (outbound, messages) = mpsc::channel(16);
     let (sender, events) = mpsc::channel(8);
