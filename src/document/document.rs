@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::bind::Bound;
+use crate::errors::{element, member};
 use crate::interpolate::interpolate;
 use crate::parameter::ParameterDefinition;
 use crate::platform::Platform;
@@ -76,21 +77,24 @@ pub struct Document {
     pub description: Option<String>,
     /// Its parameters by name.
     pub parameters: BTreeMap<String, ParameterDefinition>,
-    /// Its steps in order, at least one.
+    /// Its steps in order, at least one; in schema 1.x in the order of their names.
     pub steps: Vec<Step>,
     /// What it was read from.
     pub(crate) source: Value,
 }
 
-/// One step of `mainSteps`.
+/// One step of `mainSteps`, or one plugin of `runtimeConfig`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// Its name: unique in the document and safe as the name of a folder.
+    /// Its name: unique in the document and safe as the name of a folder. In schema 1.x the plugin.
     pub name: String,
     /// The plugin, such as `aws:runShellScript`; not necessarily one that exists.
     pub action: String,
-    /// The plugin's inputs, an object, before interpolation.
+    /// The plugin's inputs, before interpolation: an object. In schema 1.x its properties, which may be an object, a
+    /// list of objects for each of which the plugin runs, a text, or absent (null).
     pub inputs: Value,
+    /// What few plugins take beside their inputs, before interpolation; null if absent.
+    pub settings: Value,
     /// Operator to arguments. `StringEquals` has exactly two; other operators are the agent's to refuse.
     pub precondition: BTreeMap<String, Vec<String>>,
 }
@@ -140,7 +144,25 @@ impl Document {
     }
 
     fn timeout(&self, values: &Map<String, Value>) -> Duration {
-        self.steps.iter().map(|step| script_timeout(&interpolate(&step.inputs, values))).sum()
+        let timeout = |step: &Step| match interpolate(&step.inputs, values) {
+            Value::Array(runs) => runs.iter().map(script_timeout).sum(),
+            inputs => script_timeout(&inputs),
+        };
+        self.steps.iter().map(timeout).sum()
+    }
+
+    /// The path of a step's inputs, such as `mainSteps[0].inputs`; in schema 1.x of a plugin's properties.
+    pub fn inputs_path(&self, index: usize) -> String {
+        let key = if self.schema_version.has_runtime_config() { "properties" } else { "inputs" };
+        member(&self.step_path(index), key)
+    }
+
+    /// The path of a step, such as `mainSteps[0]`; in schema 1.x of a plugin.
+    pub fn step_path(&self, index: usize) -> String {
+        match self.steps.get(index) {
+            Some(step) if self.schema_version.has_runtime_config() => member("runtimeConfig", &step.name),
+            _ => element("mainSteps", index),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub fn plan(
     let mut problems = Problems::default();
     let mut steps = Vec::with_capacity(document.steps.len());
     for (index, step) in document.steps.iter().enumerate() {
-        check_arguments(step, &element("mainSteps", index), values, &mut problems);
+        check_arguments(step, &document.step_path(index), values, &mut problems);
         let inputs = interpolate(&step.inputs, values);
         let modifiers = Modifiers::of(&inputs);
         let decision = if document.schema_version.is_cross_platform() {

@@ -1,7 +1,10 @@
 //! From a JSON value to a checked document, or to everything that is wrong with it.
 
 mod automation;
+mod names;
 mod parameters;
+mod runtime_config;
+mod script;
 mod session;
 mod steps;
 mod version;
@@ -27,7 +30,12 @@ pub(crate) fn document(source: Value) -> Result<Document, Errors> {
     };
     let description = fields.text("description", &mut problems).map(str::to_owned);
     let parameters = parameters::read(&fields, &mut problems);
-    let steps = steps::read(&fields, &parameters, &mut problems);
+    let steps = if schema_version.has_runtime_config() {
+        runtime_config::read(&fields, &mut problems)
+    } else {
+        runtime_config::check_unused(&fields, &mut problems);
+        steps::read(&fields, &parameters, &mut problems)
+    };
     let document = Document { schema_version, description, parameters, steps, source: Value::Null };
     problems.finish(Some(document)).map(|document| Document { source, ..document })
 }

@@ -7,13 +7,13 @@ use crate::errors::{element, member};
 use crate::interpolate::references;
 
 impl Document {
-    /// The paths of all texts in which `{{ name }}` stands: in the inputs and preconditions of steps.
+    /// The paths of all texts in which `{{ name }}` stands: in the inputs, settings and preconditions of steps.
     ///
     /// A secret may reach a script through its environment only, so for a parameter that holds one this has to be empty.
     pub fn references_to(&self, name: &str) -> Vec<String> {
         let mut paths = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
-            let step_path = element("mainSteps", index);
+            let step_path = self.step_path(index);
             for (operator, arguments) in &step.precondition {
                 let path = member(&member(&step_path, "precondition"), operator);
                 for (place, argument) in arguments.iter().enumerate() {
@@ -22,7 +22,8 @@ impl Document {
                     }
                 }
             }
-            collect(&step.inputs, &member(&step_path, "inputs"), name, &mut paths);
+            collect(&step.inputs, &self.inputs_path(index), name, &mut paths);
+            collect(&step.settings, &member(&step_path, "settings"), name, &mut paths);
         }
         paths
     }

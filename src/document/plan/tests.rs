@@ -181,3 +181,31 @@ fn a_value_that_cannot_be_compared_is_an_error_and_not_a_crash() {
         assert_eq!(errors.0[0].path, "mainSteps[0].precondition.StringEquals[1]");
     }
 }
+
+#[test]
+fn a_plugin_of_schema_1_has_its_properties_interpolated_and_its_name_as_its_step() {
+    let document = from_value(json!({
+        "schemaVersion": "1.2",
+        "parameters": {"p": {"type": "String"}},
+        "runtimeConfig": {
+            "aws:runShellScript": {"properties": [{"id": "0", "workingDirectory": "{{ p }}"}, {"id": "1"}]},
+            "aws:noSuchPlugin": {"properties": "x"},
+            "aws:psModule": {},
+        },
+    }))
+    .unwrap();
+    let Value::Object(values) = json!({"p": "v"}) else { panic!("an object") };
+    let steps = plan(&document, &values, Platform::Linux, &support).unwrap();
+    let decisions: Vec<_> = steps.into_iter().map(|step| step.decision).collect();
+    assert_eq!(
+        decisions,
+        [
+            fail(
+                "Plugin with name aws:noSuchPlugin is not supported by this version of ssm agent, please update to \
+                 latest version. Step name: aws:noSuchPlugin"
+            ),
+            fail("Plugin with name aws:psModule not found. Step name: aws:psModule"),
+            Decision::Run(json!([{"id": "0", "workingDirectory": "v"}, {"id": "1"}])),
+        ]
+    );
+}

@@ -12,15 +12,11 @@ use crate::parameter::{ParameterDefinition, ParameterType};
 use crate::precondition::STRING_EQUALS;
 use crate::{plugins, suggest};
 
-mod script;
+use super::{names, script};
 
 /// The keys that mean something, and those without effect whose type the agent checks nevertheless.
 const KEYS: [&str; 8] =
     ["name", "action", "inputs", "precondition", "timeoutSeconds", "maxAttempts", "onFailure", "settings"];
-/// The longest name of a step, in bytes: with what is put around it, still the name of a file.
-const LONGEST_NAME: usize = 128;
-/// The folder beside the steps' own that downloads go to.
-const DOWNLOADS: &str = "downloads";
 
 type Parameters = BTreeMap<String, ParameterDefinition>;
 
@@ -82,49 +78,34 @@ fn step(
     fields.check_whole_number("timeoutSeconds", problems);
     fields.check_whole_number("maxAttempts", problems);
     fields.text("onFailure", problems);
-    Some(Step { name: name?.to_owned(), action: action?.to_owned(), inputs, precondition })
+    let settings = fields.get("settings").cloned().unwrap_or_default();
+    Some(Step { name: name?.to_owned(), action: action?.to_owned(), inputs, settings, precondition })
 }
 
-/// A step's name is the name of its folder, and on AWS's agent part of a shell command.
 fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
     const KEY: &str = "name";
-    let path = fields.path_of(KEY);
     let name = required(fields, KEY, "a name that is unique in the document", problems)?;
-    let allowed = |c: char| c.is_alphanumeric() || "_-.:".contains(c);
-    if !name.chars().all(allowed) || name.starts_with(['.', '-']) {
-        problems.add(
-            path,
-            format!(
-                "{} is not allowed: use letters, digits, '_', '-', '.' and ':' only, with no '.' or '-' at the start",
-                quoted(name)
-            ),
-        );
-    } else if name.len() > LONGEST_NAME {
-        problems.add(path, format!("has {} bytes: at most {LONGEST_NAME} are allowed", name.len()));
-    } else if name.eq_ignore_ascii_case(DOWNLOADS) {
-        problems.add(
-            path,
-            format!("{name:?} is reserved for the folder of downloaded files: choose another name"),
-        );
-    }
+    names::check(name, &fields.path_of(KEY), problems);
     Some(name)
 }
 
-/// A plugin that is not known may be one that a newer agent has, so only a slip of a known name is refused.
 fn action<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
     const KEY: &str = "action";
     let action = required(fields, KEY, "a plugin such as aws:runShellScript", problems)?;
-    if !plugins::is_known(action) {
-        let nearest = suggest::nearest(action, plugins::names())
-            .or_else(|| suggest::nearest(&format!("aws:{}", action.trim()), plugins::names()));
-        if let Some(name) = nearest {
-            problems.add(
-                fields.path_of(KEY),
-                format!("unknown plugin {} (did you mean {name:?}?)", quoted(action)),
-            );
-        }
+    if let Some(name) = nearest_plugin(action) {
+        problems
+            .add(fields.path_of(KEY), format!("unknown plugin {} (did you mean {name:?}?)", quoted(action)));
     }
     Some(action)
+}
+
+/// The known plugin that an unknown one is a slip of. Others may be plugins that a newer agent has.
+pub(super) fn nearest_plugin(action: &str) -> Option<&'static str> {
+    if plugins::is_known(action) {
+        return None;
+    }
+    suggest::nearest(action, plugins::names())
+        .or_else(|| suggest::nearest(&format!("aws:{}", action.trim()), plugins::names()))
 }
 
 /// A text that has to be there and not empty.

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use super::*;
 
+mod runtime_config;
+
 fn refused(document: Value) -> Vec<String> {
     let errors = super::document(document).unwrap_err();
     errors.to_string().lines().map(str::to_owned).collect()

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use crate::errors::{Problems, described, element, member, quoted};
 use crate::suggest;
 
+use super::names;
+
 const KEYS: [&str; 8] = [
     "runCommand",
     "timeoutSeconds",
@@ -23,7 +25,8 @@ pub(super) fn check(inputs: &Map<String, Value>, path: &str, problems: &mut Prob
         match KEYS.iter().copied().find(|name| name.eq_ignore_ascii_case(key)) {
             Some("runCommand") => check_run_command(value, &path, problems),
             Some("environment") => check_environment(value, &path, problems),
-            Some("workingDirectory" | "id") => check_text(value, &path, problems),
+            Some("workingDirectory") => check_text(value, &path, problems),
+            Some("id") => check_id(value, &path, problems),
             Some(_) => {}
             None => {
                 if let Some(name) = suggest::nearest(key, KEYS) {
@@ -31,6 +34,16 @@ pub(super) fn check(inputs: &Map<String, Value>, path: &str, problems: &mut Prob
                 }
             }
         }
+    }
+}
+
+/// A script's id is the name of a folder within its step's.
+fn check_id(value: &Value, path: &str, problems: &mut Problems) {
+    check_text(value, path, problems);
+    if let Value::String(id) = value
+        && !id.contains("{{")
+    {
+        names::check(id, path, problems);
     }
 }
 
