@@ -50,6 +50,11 @@ impl Pattern {
         &self.source
     }
 
+    /// The expression in the engine's syntax.
+    pub(crate) fn translated(&self) -> &str {
+        self.regex.as_str()
+    }
+
     /// Whether it matches anywhere in `text`. `$` is the very end, not the place before a last newline.
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
