@@ -8,6 +8,7 @@ pub mod assets;
 pub mod chaos;
 pub mod conformance;
 pub mod control_plane;
+pub mod corpus;
 pub mod keelson;
 pub mod lab;
 pub mod network;
