@@ -78,6 +78,18 @@ fn with_exponent(value: f64, digits: usize) -> String {
     format!("{mantissa}e{sign}{exponent:0>digits$}")
 }
 
+/// What the agent's messages call the type of a JSON value.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// A value as the agent's messages show it: `map[environment:map[A:5] runCommand:[a b]]`.
 pub(crate) fn as_message(value: &Value) -> String {
     match value {

@@ -14,6 +14,7 @@
 mod automation;
 mod bind;
 mod calendar;
+mod called;
 mod canonical;
 mod constraint;
 mod content;
@@ -44,6 +45,10 @@ mod text;
 
 pub use automation::{Automation, AutomationStep};
 pub use bind::Bound;
+pub use called::{
+    CalledValuesError, DEFAULT_VERSION, DocumentCall, DocumentSource, MAX_DEPTH, RunDocumentInputs,
+    RunDocumentInputsError, bind_called, called, document_reference,
+};
 pub use content::{Content, from_value_as, parse_as};
 pub use document::{Document, SchemaVersion, Step};
 pub use document_type::{DocumentType, UnknownDocumentType};

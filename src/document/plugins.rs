@@ -9,6 +9,14 @@ use crate::platform::Platform;
 pub const RUN_SHELL_SCRIPT: &str = "aws:runShellScript";
 /// Runs a script with PowerShell.
 pub const RUN_POWER_SHELL_SCRIPT: &str = "aws:runPowerShellScript";
+/// Runs another document as a step.
+pub const RUN_DOCUMENT: &str = "aws:runDocument";
+/// Fetches files.
+pub const DOWNLOAD_CONTENT: &str = "aws:downloadContent";
+/// Has Associations run again.
+pub const REFRESH_ASSOCIATION: &str = "aws:refreshAssociation";
+/// Updates the agent.
+pub const UPDATE_SSM_AGENT: &str = "aws:updateSsmAgent";
 
 /// The plugins of Command documents and where AWS's agent has a handler for each.
 const COMMAND: &[(&str, &[Platform])] = {
@@ -20,16 +28,16 @@ const COMMAND: &[(&str, &[Platform])] = {
         ("aws:configureDocker", &[Linux, Windows]),
         ("aws:configurePackage", &[Linux, MacOS, Windows]),
         ("aws:domainJoin", &[Linux, Windows]),
-        ("aws:downloadContent", &[Linux, Windows]),
+        (DOWNLOAD_CONTENT, &[Linux, Windows]),
         ("aws:psModule", &[Windows]),
-        ("aws:refreshAssociation", &[Linux, MacOS, Windows]),
+        (REFRESH_ASSOCIATION, &[Linux, MacOS, Windows]),
         ("aws:runDockerAction", &[Linux, Windows]),
-        ("aws:runDocument", &[Linux, Windows]),
+        (RUN_DOCUMENT, &[Linux, Windows]),
         (RUN_POWER_SHELL_SCRIPT, &[Linux, MacOS, Windows]),
         (RUN_SHELL_SCRIPT, &[Linux, MacOS]),
         ("aws:softwareInventory", &[Linux, MacOS, Windows]),
         ("aws:updateAgent", &[Windows]),
-        ("aws:updateSsmAgent", &[Linux, MacOS, Windows]),
+        (UPDATE_SSM_AGENT, &[Linux, MacOS, Windows]),
     ]
 };
 
@@ -39,11 +47,11 @@ const SESSION: &[&str] = &["InteractiveCommands", "NonInteractiveCommands", "Por
 /// The only plugins that the agent supports on macOS.
 const MACOS: &[&str] = &[
     "aws:configurePackage",
-    "aws:refreshAssociation",
+    REFRESH_ASSOCIATION,
     RUN_POWER_SHELL_SCRIPT,
     RUN_SHELL_SCRIPT,
     "aws:softwareInventory",
-    "aws:updateSsmAgent",
+    UPDATE_SSM_AGENT,
 ];
 
 /// Whether AWS's agent knows the plugin at all. Names are exact.

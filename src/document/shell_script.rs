@@ -101,7 +101,7 @@ fn decimal(text: &str) -> Option<f64> {
 }
 
 /// The input of this name; of several that differ in case, the last in sorted order.
-fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub(crate) fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object
         .iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -159,15 +159,7 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, found: &Value, target: String) -> InputsError {
-        let found = match found {
-            Value::Null => "null",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        InputsError { shown: go_text::as_message(self.inputs), found, target }
+        InputsError { shown: go_text::as_message(self.inputs), found: go_text::type_name(found), target }
     }
 }
 

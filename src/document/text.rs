@@ -89,7 +89,7 @@ fn json(text: &str) -> Result<Value, Errors> {
     })
 }
 
-fn yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
+pub(crate) fn yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
     let budget = Cell::new(LARGEST);
     let visitor = Unique { budget: &budget, left: DEEPEST };
     let options = yaml_options(tags_are_refused);
