@@ -181,13 +181,13 @@ impl Keelson {
     }
 }
 
-/// Definitions, namespace and rights, as a user installs them, but for the Deployments: there is no kubelet here.
+/// Definitions, namespace, rights and admission policies, as a user installs them, but for the Deployments: there is no kubelet here.
 async fn install(control_plane: &ControlPlane) -> anyhow::Result<()> {
     let root = assets::project();
     let apply = ["apply", "--server-side", "-f"];
     let namespace = root.join("config/default/namespace.yaml");
     control_plane.kubectl(&[&apply[..], &[&namespace.to_string_lossy()]].concat()).await?;
-    for part in ["crds", "config/rbac"] {
+    for part in ["crds", "config/rbac", "config/admission"] {
         let folder = root.join(part);
         control_plane.kubectl(&["apply", "--server-side", "-k", &folder.to_string_lossy()]).await?;
     }

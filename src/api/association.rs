@@ -55,10 +55,19 @@ pub struct AssociationSpec {
     /// Name of a Document of this namespace, or of the library; case does not matter.
     #[schemars(length(min = 1, max = 253))]
     pub document_name: String,
-    /// `$DEFAULT`, `$LATEST` or a number. When what it means changes, the Association runs.
+    /// `$DEFAULT`, `$LATEST`, a number or a version's name. When what it means changes, the Association runs.
     #[serde(default = "crate::command::default_version")]
-    #[schemars(regex(pattern = r"^(\$DEFAULT|\$LATEST|[1-9][0-9]{0,8})$"))]
+    #[schemars(
+        length(max = 128),
+        regex(pattern = r"^(\$DEFAULT|\$LATEST|[1-9][0-9]{0,8}|[a-zA-Z0-9_.-]*[a-zA-Z_.-][a-zA-Z0-9_.-]*)$")
+    )]
     pub document_version: String,
+    /// Whether the first step that fails ends a run on its node; without it, what the Document says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<bool>,
+    /// Whether shell scripts run with `set -euo pipefail`; without it, what the Document says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_scripts: Option<bool>,
     /// Values of the document's parameters, each a list of strings.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     #[schemars(schema_with = "crate::command::parameters")]

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Parameters, Target};
+use crate::{CalledDocument, Parameters, Target};
 
 /// What runs where. Only `cancel` may change, from false to true.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, KubeSchema)]
@@ -38,6 +38,8 @@ use crate::{Parameters, Target};
     validation = Rule::new("has(self.targets) == has(oldSelf.targets) && (!has(self.targets) || self.targets == oldSelf.targets)").message("spec.targets is immutable: create another Command"),
     validation = Rule::new("has(self.exclude) == has(oldSelf.exclude) && (!has(self.exclude) || self.exclude == oldSelf.exclude)").message("spec.exclude is immutable: create another Command"),
     validation = Rule::new("has(self.labelSelector) == has(oldSelf.labelSelector) && (!has(self.labelSelector) || self.labelSelector == oldSelf.labelSelector)").message("spec.labelSelector is immutable: create another Command"),
+    validation = Rule::new("has(self.failFast) == has(oldSelf.failFast) && (!has(self.failFast) || self.failFast == oldSelf.failFast)").message("spec.failFast is immutable: create another Command"),
+    validation = Rule::new("has(self.strictScripts) == has(oldSelf.strictScripts) && (!has(self.strictScripts) || self.strictScripts == oldSelf.strictScripts)").message("spec.strictScripts is immutable: create another Command"),
     validation = Rule::new("!oldSelf.cancel || self.cancel").message("spec.cancel cannot be taken back: create another Command"),
     validation = Rule::new("(has(self.targets) && size(self.targets) > 0) || has(self.labelSelector)").message("give spec.targets (for every node: key InstanceIds, values ['*']) or spec.labelSelector")
 )]
@@ -46,10 +48,19 @@ pub struct CommandSpec {
     /// Name of a Document of this namespace, or of the library; case does not matter.
     #[schemars(length(min = 1, max = 253))]
     pub document_name: String,
-    /// `$DEFAULT`, `$LATEST` or a number. It is resolved once, when the Command starts.
+    /// `$DEFAULT`, `$LATEST`, a number or a version's name. It is resolved once, when the Command starts.
     #[serde(default = "default_version")]
-    #[schemars(regex(pattern = r"^(\$DEFAULT|\$LATEST|[1-9][0-9]{0,8})$"))]
+    #[schemars(
+        length(max = 128),
+        regex(pattern = r"^(\$DEFAULT|\$LATEST|[1-9][0-9]{0,8}|[a-zA-Z0-9_.-]*[a-zA-Z_.-][a-zA-Z0-9_.-]*)$")
+    )]
     pub document_version: String,
+    /// Whether the first step that fails ends a run on its node; without it, what the Document says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<bool>,
+    /// Whether shell scripts run with `set -euo pipefail`; without it, what the Document says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_scripts: Option<bool>,
     /// Values of the document's parameters, each a list of strings.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     #[schemars(extend("maxProperties" = 200), schema_with = "parameters")]
@@ -189,6 +200,10 @@ pub struct CommandStatus {
     /// SHA-256 of that version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document_hash: Option<String>,
+    /// The documents that its document runs or downloads, as frozen at the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub called_documents: Vec<CalledDocument>,
     /// The ConfigMaps that hold the frozen targets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_lists: Vec<String>,

@@ -32,7 +32,8 @@ use crate::RunStatus;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
-    validation = Rule::new("self.commandUid == oldSelf.commandUid && self.nodeUid == oldSelf.nodeUid && self.commandName == oldSelf.commandName && self.nodeName == oldSelf.nodeName && self.document == oldSelf.document && self.deliveryTimeoutSeconds == oldSelf.deliveryTimeoutSeconds && self.executionTimeoutSeconds == oldSelf.executionTimeoutSeconds").message("an Invocation is immutable but for spec.cancel"),
+    validation = Rule::new("self.commandUid == oldSelf.commandUid && self.nodeUid == oldSelf.nodeUid && self.commandName == oldSelf.commandName && self.nodeName == oldSelf.nodeName && self.document == oldSelf.document && self.deliveryTimeoutSeconds == oldSelf.deliveryTimeoutSeconds && self.executionTimeoutSeconds == oldSelf.executionTimeoutSeconds && self.failFast == oldSelf.failFast && self.strictScripts == oldSelf.strictScripts").message("an Invocation is immutable but for spec.cancel"),
+    validation = Rule::new("has(self.calledDocuments) == has(oldSelf.calledDocuments) && (!has(self.calledDocuments) || self.calledDocuments == oldSelf.calledDocuments)").message("spec.calledDocuments is immutable"),
     validation = Rule::new("!oldSelf.cancel || self.cancel").message("spec.cancel cannot be taken back")
 )]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +55,16 @@ pub struct InvocationSpec {
     pub hostname: String,
     /// The exact document version.
     pub document: DocumentReference,
+    /// The documents that it runs or downloads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub called_documents: Vec<CalledDocument>,
+    /// The first step that fails ends the run.
+    #[serde(default)]
+    pub fail_fast: bool,
+    /// Shell scripts run with `set -euo pipefail`.
+    #[serde(default)]
+    pub strict_scripts: bool,
     /// How long after its creation the node may accept it; 0 means that it is already too late.
     #[schemars(range(min = 0, max = 2_592_000))]
     pub delivery_timeout_seconds: i64,
@@ -84,6 +95,20 @@ pub struct DocumentReference {
     /// The namespace of the revision: this one, or the library's.
     #[schemars(length(max = 63))]
     pub namespace: String,
+}
+
+/// A document that another one runs or downloads: how it is asked for, and what that meant at the start.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledDocument {
+    /// Its name, in lower case.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The version as it is asked for: `$DEFAULT`, `$LATEST`, a number or a version's name.
+    #[schemars(length(max = 128))]
+    pub version: String,
+    /// The exact version.
+    pub document: DocumentReference,
 }
 
 /// What is known of an Invocation.
@@ -160,6 +185,9 @@ pub struct StepResult {
     /// SHA-256 of the whole stderr.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr_sha256: String,
+    /// Where in the archive its whole output is; absent where it printed nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output_key: String,
 }
 
 /// A result that came too late to count.

@@ -22,10 +22,10 @@ pub use association::{
 };
 pub use command::{Command, CommandCounts, CommandSpec, CommandStatus, OfflineNodes, RunStatus};
 pub use document::{
-    Document, DocumentParameter, DocumentSpec, DocumentStatus, DocumentType, DocumentVersion,
+    Document, DocumentFormat, DocumentParameter, DocumentSpec, DocumentStatus, DocumentType, DocumentVersion,
 };
 pub use invocation::{
-    DocumentReference, Invocation, InvocationSpec, InvocationStatus, LateResult, StepResult,
+    CalledDocument, DocumentReference, Invocation, InvocationSpec, InvocationStatus, LateResult, StepResult,
 };
 pub use managed_node::{
     AgentStatus, ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus,
@@ -50,6 +50,14 @@ pub const NODE_LABEL: &str = "keelson.dev/node";
 pub const ACTIVATION_LABEL: &str = "keelson.dev/activation";
 /// Label on the revisions of a Document: its uid.
 pub const DOCUMENT_LABEL: &str = "keelson.dev/document";
+/// Annotation on a revision: SHA-256 of its canonical JSON.
+pub const HASH_ANNOTATION: &str = "keelson.dev/hash";
+/// Annotation on a revision: the type of its document; without it, Command.
+pub const DOCUMENT_TYPE_ANNOTATION: &str = "keelson.dev/document-type";
+/// Annotation on a revision: the name of the version, if it has one.
+pub const VERSION_NAME_ANNOTATION: &str = "keelson.dev/version-name";
+/// Annotation on a revision in use: who uses it, for people. While it is there the version is not to be deleted.
+pub const USED_BY_ANNOTATION: &str = "keelson.dev/used-by";
 /// Prefix of the labels that mirror a node's tags.
 pub const TAG_LABEL_PREFIX: &str = "tag.keelson.dev/";
 /// Annotation that asks for a run now; any new value is one request. A Command carries the value it answers.

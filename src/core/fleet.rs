@@ -165,6 +165,8 @@ pub struct StepReport {
     pub stdout_sha256: String,
     /// SHA-256 of the whole stderr.
     pub stderr_sha256: String,
+    /// Archive prefix of the step's output; empty where it printed nothing.
+    pub output_key: String,
     /// The Associations that are to run on the node again; all of them where no name is given.
     pub refresh_associations: Option<Vec<String>>,
 }

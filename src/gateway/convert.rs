@@ -54,7 +54,8 @@ fn refusal_details(refused: &v1::Refused) -> StatusDetails {
 pub(crate) fn run_report(result: &v1::RunResult, output_key: String) -> RunReport {
     let (details, doubt) = ending(&result.status);
     let mut message = head(doubt.unwrap_or_else(|| result.message.clone()), MAX_MESSAGE);
-    let mut steps: Vec<_> = result.steps.iter().map(step_report).collect();
+    let mut steps: Vec<_> =
+        result.steps.iter().enumerate().map(|(index, step)| step_report(step, index, &output_key)).collect();
     let left_out = fit::fit(&mut steps);
     if left_out > 0 {
         let note =
@@ -103,8 +104,10 @@ pub(crate) fn ending(status: &str) -> (StatusDetails, Option<String>) {
     }
 }
 
-fn step_report(step: &v1::StepResult) -> StepReport {
+/// The step at this index of the run whose output is below `output_key`.
+fn step_report(step: &v1::StepResult, index: usize, output_key: &str) -> StepReport {
     let bytes = |digest: &Option<v1::StreamDigest>| digest.as_ref().map_or(0, |digest| digest.bytes);
+    let printed = bytes(&step.stdout) > 0 || bytes(&step.stderr) > 0;
     StepReport {
         name: head(step.name.clone(), MAX_NAME),
         action: head(step.action.clone(), MAX_NAME),
@@ -117,6 +120,7 @@ fn step_report(step: &v1::StepResult) -> StepReport {
         stderr_bytes: bytes(&step.stderr),
         stdout_sha256: sha256(step.stdout.as_ref()),
         stderr_sha256: sha256(step.stderr.as_ref()),
+        output_key: if printed { format!("{output_key}/{index}") } else { String::new() },
         refresh_associations: step.refresh_associations.as_ref().map(associations),
     }
 }

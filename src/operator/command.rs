@@ -134,7 +134,7 @@ async fn look(context: &Context, command: &Command, run: &mut Run) -> Result<Act
     let deleting = command.metadata.deletion_timestamp.is_some();
     let frozen = match run.frozen.clone() {
         Some(frozen) => frozen,
-        None if deleting && run.status.start_time.is_none() => {
+        None if deleting && !start::has_begun(context, command, run) => {
             lifecycle::let_go(context, command).await?;
             return Ok(Action::await_change());
         }

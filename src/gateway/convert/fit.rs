@@ -1,8 +1,8 @@
 //! Keeps the steps of a run within what an Invocation's status may hold: 16 KiB of JSON in all.
 //!
 //! Outputs are shortened evenly first: short ones stay whole, long ones get the same room. A document of so many
-//! steps that their names alone fill the status loses digests, and then the steps that went well. All of it is
-//! whole in the archive's `result.json`.
+//! steps that their names alone fill the status loses digests and keys, and then the steps that went well. All of it
+//! is whole in the archive's `result.json`.
 
 use keelson_core::fleet::StepReport;
 use keelson_core::status::StepStatus;
@@ -12,7 +12,7 @@ const ROOM: usize = 14 * 1024;
 /// What names, digests and the like may take of that, so that there is room for outputs too.
 const FRAMES: usize = ROOM / 4 * 3;
 /// Field names, times, numbers and punctuation of a step.
-const FRAME: usize = 288;
+const FRAME: usize = 304;
 /// What ends an output that was shortened here, as AWS ends one.
 const MARK: &str = "\n---Output truncated---";
 
@@ -22,6 +22,7 @@ pub(super) fn fit(steps: &mut Vec<StepReport>) -> usize {
         for step in steps.iter_mut() {
             step.stdout_sha256.clear();
             step.stderr_sha256.clear();
+            step.output_key.clear();
         }
     }
     let before = steps.len();
@@ -52,7 +53,8 @@ fn frames(steps: &[StepReport]) -> usize {
 }
 
 fn frame(step: &StepReport) -> usize {
-    FRAME + escaped(&step.name) + escaped(&step.action) + step.stdout_sha256.len() + step.stderr_sha256.len()
+    let digests = step.stdout_sha256.len() + step.stderr_sha256.len();
+    FRAME + escaped(&step.name) + escaped(&step.action) + digests + escaped(&step.output_key)
 }
 
 /// The size up to which texts of these lengths may go so that together they fill no more than `room`.
@@ -117,6 +119,7 @@ mod tests {
             stderr_bytes: 1,
             stdout_sha256: "a".repeat(64),
             stderr_sha256: "b".repeat(64),
+            output_key: "v1/web/2027-01-15/c1/mi-1/0".into(),
             refresh_associations: None,
         }
     }

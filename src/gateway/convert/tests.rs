@@ -49,6 +49,7 @@ fn the_status_has_the_digest_and_only_the_merged_output() {
     assert_eq!((step.output.as_str(), step.stdout_bytes, step.stderr_bytes), ("short", 13, 0));
     assert_eq!((step.stdout_sha256.clone(), step.stderr_sha256.as_str()), ("ab".repeat(32), ""));
     assert_eq!((report.duration, report.output_key.as_str()), (Duration::from_millis(34), "key"));
+    assert_eq!(step.output_key, "key/0");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use keelson_core::schedule::Schedule;
 use keelson_core::target::TargetQuery;
 use keelson_document::Document;
 use kube::ResourceExt as _;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::build;
@@ -65,11 +66,16 @@ pub async fn accept(
         Ok(schedule) => schedule,
         Err(problem) => return Ok(Err(problem)),
     };
-    let version = match documents::find(context, &namespace, &spec.document_name, &spec.document_version) {
-        Ok((_, version)) => version,
+    let found = documents::find_runnable(context, &namespace, &spec.document_name, &spec.document_version);
+    let (document, version) = match found {
+        Ok(found) => found,
         Err(unresolved) => return Ok(Err(unresolved.into())),
     };
-    let hash = applied_hash(spec, &version.hash)?;
+    let strictness = Strictness {
+        fail_fast: spec.fail_fast.unwrap_or(document.spec.fail_fast),
+        strict_scripts: spec.strict_scripts.unwrap_or(document.spec.strict_scripts),
+    };
+    let hash = applied_hash(spec, &version.hash, strictness)?;
     let command = build::spec(association, &version.version, schedule.as_ref(), now);
     let fingerprint = format!("{hash} {} {}", spec.max_concurrency, spec.max_errors);
     let verdict = match memory.verdict(association, &fingerprint) {
@@ -97,9 +103,20 @@ fn schedule(spec: &AssociationSpec) -> Result<Option<Schedule>, Problem> {
     })
 }
 
+/// How failures count in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+struct Strictness {
+    fail_fast: bool,
+    strict_scripts: bool,
+}
+
 /// The hash of what is applied to whom and when; the document counts by its content.
-fn applied_hash(spec: &AssociationSpec, document_hash: &str) -> Result<String, Error> {
-    let parts = serde_json::to_vec(&(
+fn applied_hash(
+    spec: &AssociationSpec,
+    document_hash: &str,
+    strictness: Strictness,
+) -> Result<String, Error> {
+    let mut parts = serde_json::to_vec(&(
         document_name(&spec.document_name),
         document_hash,
         &spec.parameters,
@@ -108,6 +125,10 @@ fn applied_hash(spec: &AssociationSpec, document_hash: &str) -> Result<String, E
         &spec.label_selector,
         &spec.schedule_expression,
     ))?;
+    // Only where it is strict at all: a hash of the time before there was a choice still holds.
+    if strictness != Strictness::default() {
+        parts.extend(serde_json::to_vec(&strictness)?);
+    }
     let digest = Sha256::digest(parts);
     Ok(digest.iter().take(16).fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}")))
 }
@@ -151,7 +172,7 @@ mod tests {
         let hash = |change: &dyn Fn(&mut AssociationSpec), document: &str| {
             let mut spec = association.spec.clone();
             change(&mut spec);
-            applied_hash(&spec, document).unwrap()
+            applied_hash(&spec, document, Strictness::default()).unwrap()
         };
         let same = hash(&|_| {}, "d1");
         assert_ne!(hash(&|_| {}, "d2"), same);
@@ -161,5 +182,7 @@ mod tests {
         assert_eq!(hash(&|spec| spec.max_errors = "3".into(), "d1"), same);
         assert_eq!(hash(&|spec| spec.suspend = true, "d1"), same);
         assert_eq!(hash(&|spec| spec.document_version = "1".into(), "d1"), same);
+        let strict = Strictness { strict_scripts: true, ..Strictness::default() };
+        assert_ne!(applied_hash(&association.spec, "d1", strict).unwrap(), same);
     }
 }

@@ -54,6 +54,8 @@ pub fn spec(
     CommandSpec {
         document_name: spec.document_name.clone(),
         document_version: version.to_owned(),
+        fail_fast: spec.fail_fast,
+        strict_scripts: spec.strict_scripts,
         parameters: spec.parameters.clone(),
         targets: spec.targets.clone(),
         label_selector: spec.label_selector.clone(),

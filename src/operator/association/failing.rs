@@ -106,6 +106,7 @@ mod tests {
             stdout_sha256: String::new(),
             stderr_bytes: 0,
             stderr_sha256: String::new(),
+            output_key: String::new(),
         }
     }
 

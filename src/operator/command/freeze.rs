@@ -6,7 +6,8 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_api::{
-    COMMAND_LABEL, Command, CommandSpec, DocumentReference, ManagedNode, OfflineNodes, PingStatus,
+    COMMAND_LABEL, CalledDocument, Command, CommandSpec, DocumentReference, ManagedNode, OfflineNodes,
+    PingStatus,
 };
 use keelson_core::names::suffixed;
 use keelson_core::target::{NodeView, TargetQuery, valid_label_value};
@@ -23,6 +24,9 @@ const MAX_HOSTNAME: usize = 253;
 
 const TARGETS: &str = "targets";
 const DOCUMENT: &str = "document";
+const CALLED_DOCUMENTS: &str = "calledDocuments";
+const FAIL_FAST: &str = "failFast";
+const STRICT_SCRIPTS: &str = "strictScripts";
 const EXECUTION_TIMEOUT: &str = "executionTimeoutSeconds";
 const FURTHER_LISTS: &str = "furtherLists";
 
@@ -42,6 +46,12 @@ pub struct FrozenTarget {
 pub struct Frozen {
     /// The document version.
     pub document: DocumentReference,
+    /// The documents that it runs or downloads.
+    pub called_documents: Vec<CalledDocument>,
+    /// The first step that fails ends a run.
+    pub fail_fast: bool,
+    /// Shell scripts run with `set -euo pipefail`.
+    pub strict_scripts: bool,
     /// How long a node may run it.
     pub execution_timeout_seconds: i64,
     /// The nodes, by name.
@@ -123,6 +133,9 @@ pub fn encode(command: &Command, frozen: &Frozen) -> Result<Vec<ConfigMap>, serd
     let head = BTreeMap::from([
         (TARGETS.to_owned(), first),
         (DOCUMENT.to_owned(), serde_json::to_string(&frozen.document)?),
+        (CALLED_DOCUMENTS.to_owned(), serde_json::to_string(&frozen.called_documents)?),
+        (FAIL_FAST.to_owned(), frozen.fail_fast.to_string()),
+        (STRICT_SCRIPTS.to_owned(), frozen.strict_scripts.to_string()),
         (EXECUTION_TIMEOUT.to_owned(), frozen.execution_timeout_seconds.to_string()),
         (FURTHER_LISTS.to_owned(), serde_json::to_string(&names)?),
     ]);
@@ -149,11 +162,29 @@ pub fn decode(first: &ConfigMap, further: &[ConfigMap]) -> Option<Frozen> {
     }
     Some(Frozen {
         document: serde_json::from_str(head.get(DOCUMENT)?).ok()?,
+        called_documents: optional(head, CALLED_DOCUMENTS)?,
+        fail_fast: optional(head, FAIL_FAST)?,
+        strict_scripts: optional(head, STRICT_SCRIPTS)?,
         execution_timeout_seconds: head.get(EXECUTION_TIMEOUT)?.parse().ok()?,
         targets,
         lists: std::iter::once(first).chain(further).map(ResourceExt::name_any).collect(),
         lost: 0,
     })
+}
+
+/// What an entry says; its default where there is none, since an older version of ours wrote fewer.
+fn optional<T: Default + serde::de::DeserializeOwned>(
+    head: &BTreeMap<String, String>,
+    key: &str,
+) -> Option<T> {
+    head.get(key).map_or_else(|| Some(T::default()), |text| serde_json::from_str(text).ok())
+}
+
+/// Whether a `ConfigMap` is one that was written for this Command, and as it was written.
+pub fn is_of(command: &Command, map: &ConfigMap) -> bool {
+    let uid = command.metadata.uid.as_deref();
+    let owned = map.owner_references().iter().any(|owner| Some(owner.uid.as_str()) == uid);
+    uid.is_some() && owned && map.immutable == Some(true)
 }
 
 fn chunks(targets: &[FrozenTarget]) -> Result<Vec<String>, serde_json::Error> {

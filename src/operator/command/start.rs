@@ -32,20 +32,23 @@ pub enum Start {
 
 /// Starts a Command, or takes it up where another process left it.
 pub async fn start(context: &Context, command: &Command, run: &mut Run) -> Result<Start, Error> {
-    let earlier = match run.status.start_time {
-        Some(_) => Some(take_up(context, command, run).await?),
-        None => None,
-    };
-    let frozen = match earlier {
-        Some(frozen) => frozen,
-        None => match begin(context, command, run).await? {
+    let frozen = if has_begun(context, command, run) {
+        take_up(context, command, run).await?
+    } else {
+        match begin(context, command, run).await? {
             Ok(frozen) => frozen,
             Err(start) => return Ok(start),
-        },
+        }
     };
     let frozen = Arc::new(frozen);
     run.frozen = Some(frozen.clone());
     Ok(Start::Begun(frozen))
+}
+
+/// Whether somebody has begun it: its status says so, or there are Invocations, whose maker died before it could say so.
+pub fn has_begun(context: &Context, command: &Command, run: &Run) -> bool {
+    let uid = command.uid().unwrap_or_default();
+    run.status.start_time.is_some() || !context.index.invocations.of_command(&uid).is_empty()
 }
 
 async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Result<Frozen, Start>, Error> {
@@ -56,6 +59,9 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
         Ok(document) => document,
         Err(unresolved) => return Ok(Err(missing(command, run, unresolved))),
     };
+    if let Some(left) = changing(context, command, run, &document.reference) {
+        return Ok(Err(Start::Later(left)));
+    }
     let validated = match validate(spec, &document.content) {
         Ok(validated) => validated,
         Err(refusal) => return Ok(Err(Start::Refused(refusal))),
@@ -65,6 +71,9 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
     nodes.retain(|node| node.metadata.namespace.as_deref() == Some(&namespace));
     let frozen = Frozen {
         document: document.reference,
+        called_documents: Vec::new(),
+        fail_fast: spec.fail_fast.unwrap_or(document.fail_fast),
+        strict_scripts: spec.strict_scripts.unwrap_or(document.strict_scripts),
         execution_timeout_seconds: i64::try_from(validated.execution_timeout.as_secs()).unwrap_or(i64::MAX),
         targets: freeze::select(spec, &validated.query, &nodes),
         lists: Vec::new(),
@@ -75,18 +84,41 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
     }
     let ((), frozen) =
         tokio::try_join!(lifecycle::hold(context, command), lists::write(&context.client, command, frozen))?;
-    Ok(Ok(frozen))
+    Ok(frozen.map_err(Start::Refused))
 }
 
 fn missing(command: &Command, run: &Run, unresolved: Unresolved) -> Start {
-    let wall = now();
-    let created = command.creation_timestamp().map_or(wall, |time| time.0);
-    let age = run.ages.age("creation", created, wall, Instant::now());
-    let patience = if unresolved.reason == "DocumentNotReady" { VERSION_PATIENCE } else { DOCUMENT_PATIENCE };
-    match patience.checked_sub(age).filter(|left| !left.is_zero()) {
+    let patience = match unresolved.reason {
+        documents::NOT_RUNNABLE => Duration::ZERO,
+        "DocumentNotReady" => VERSION_PATIENCE,
+        _ => DOCUMENT_PATIENCE,
+    };
+    match left(command, run, patience) {
         Some(left) => Start::Later(left),
         None => Start::Refused(Refusal { reason: unresolved.reason, message: unresolved.message }),
     }
+}
+
+/// How long to wait for a Document whose spec was changed a moment ago, perhaps together with the Command's creation:
+/// its versions are those of before.
+fn changing(
+    context: &Context,
+    command: &Command,
+    run: &Run,
+    reference: &DocumentReference,
+) -> Option<Duration> {
+    let document = documents::document(context, &reference.namespace, &reference.name).ok()?;
+    let seen = document.status.as_ref().and_then(|status| status.observed_generation);
+    let is_behind = document.metadata.generation > seen;
+    left(command, run, VERSION_PATIENCE).filter(|_| is_behind)
+}
+
+/// What is left of a time since the creation of the Command.
+fn left(command: &Command, run: &Run, patience: Duration) -> Option<Duration> {
+    let wall = now();
+    let created = command.creation_timestamp().map_or(wall, |time| time.0);
+    let age = run.ages.age("creation", created, wall, Instant::now());
+    patience.checked_sub(age).filter(|left| !left.is_zero())
 }
 
 async fn take_up(context: &Context, command: &Command, run: &mut Run) -> Result<Frozen, Error> {
@@ -116,6 +148,9 @@ async fn take_up(context: &Context, command: &Command, run: &mut Run) -> Result<
             revision: String::new(),
             namespace: String::new(),
         },
+        called_documents: run.status.called_documents.clone(),
+        fail_fast: false,
+        strict_scripts: false,
         execution_timeout_seconds: 0,
         targets,
         lists: run.status.target_lists.clone(),

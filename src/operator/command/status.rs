@@ -41,6 +41,7 @@ pub fn running(
         conditions: previous.conditions.clone(),
         document_version: Some(frozen.document.version.clone()),
         document_hash: Some(frozen.document.hash.clone()),
+        called_documents: frozen.called_documents.clone(),
         target_lists: frozen.lists.clone(),
         start_time: previous.start_time.clone().or(Some(Time(moment.now))),
         target_count: Some(tally.counts.targets),

@@ -1,13 +1,12 @@
-//! Which versions may go: the oldest beyond the limit that are not default, newest, pinned or running.
-
-use std::collections::BTreeSet;
+//! Which versions may go: the oldest beyond the limit that nobody uses.
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use keelson_api::{Command, Document, DocumentVersion};
-use keelson_core::names::document_name;
-use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt as _};
+use keelson_api::{Command, Document};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, Preconditions};
 
+use super::usage::{Subject, Usage};
+use super::version::Stored;
 use crate::context::Context;
 use crate::error::Error;
 use crate::patch::is_not_found;
@@ -19,22 +18,29 @@ const UNFINISHED: &str =
 /// Deletes what may go; the versions that stay.
 pub async fn prune(
     context: &Context,
-    document: &Document,
-    versions: Vec<DocumentVersion>,
-    default: Option<&str>,
-) -> Result<Vec<DocumentVersion>, Error> {
-    let limit = usize::try_from(document.spec.version_history_limit).unwrap_or(usize::MAX);
-    if versions.len() <= limit {
+    api: &Api<ControllerRevision>,
+    subject: &Subject<'_>,
+    versions: Vec<Stored>,
+    usage: &Usage,
+) -> Result<Vec<Stored>, Error> {
+    let limit = limit(subject.document);
+    let (_, candidates) = split(versions.clone(), limit, |version| usage.contains_key(version));
+    if candidates.is_empty() {
         return Ok(versions);
     }
-    let mut wanted = wanted_by_associations(context, document);
-    wanted.extend(wanted_by_commands(context, document).await?);
-    wanted.extend(default.map(ToOwned::to_owned));
-    let (keep, remove) = split(versions, limit, &wanted);
-    let api: Api<ControllerRevision> =
-        Api::namespaced(context.client.clone(), &document.namespace().unwrap_or_default());
+    // The cache may not show yet what was begun a moment ago.
+    let commands: Api<Command> = Api::all(context.client.clone());
+    let unfinished = commands.list(&ListParams::default().fields(UNFINISHED)).await?.items;
+    let begun = |number: &str| {
+        let used = unfinished.iter().flat_map(|command| subject.of_command(command));
+        used.map(|version| version.version.as_str()).any(|used| used == number)
+    };
+    let (keep, remove) = split(versions, limit, |version| usage.contains_key(version) || begun(version));
     for version in &remove {
-        match api.delete(&version.revision, &DeleteParams::default()).await {
+        let (uid, resource_version) = version.state.clone();
+        let preconditions = Preconditions { uid: Some(uid), resource_version: Some(resource_version) };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match api.delete(&version.version.revision, &parameters).await {
             Err(error) if !is_not_found(&error) => return Err(error.into()),
             _ => {}
         }
@@ -42,17 +48,22 @@ pub async fn prune(
     Ok(keep)
 }
 
+/// How many versions a Document keeps of those that nobody uses, and of all if possible.
+fn limit(document: &Document) -> usize {
+    usize::try_from(document.spec.version_history_limit).unwrap_or(usize::MAX)
+}
+
 /// Takes the oldest unwanted ones off until `limit` are left; the newest always stays.
 fn split(
-    versions: Vec<DocumentVersion>,
+    versions: Vec<Stored>,
     limit: usize,
-    wanted: &BTreeSet<String>,
-) -> (Vec<DocumentVersion>, Vec<DocumentVersion>) {
+    is_wanted: impl Fn(&str) -> bool,
+) -> (Vec<Stored>, Vec<Stored>) {
     let mut excess = versions.len().saturating_sub(limit.max(1));
     let newest = versions.len().saturating_sub(1);
     let (mut keep, mut remove) = (Vec::new(), Vec::new());
     for (position, version) in versions.into_iter().enumerate() {
-        if excess > 0 && position != newest && !wanted.contains(&version.version) {
+        if excess > 0 && position != newest && !is_wanted(&version.version.version) {
             excess -= 1;
             remove.push(version);
         } else {
@@ -62,57 +73,33 @@ fn split(
     (keep, remove)
 }
 
-/// A library document may be pinned from any namespace, so every Association counts.
-fn wanted_by_associations(context: &Context, document: &Document) -> BTreeSet<String> {
-    let name = document.name_any();
-    let associations = context.index.associations.state();
-    associations
-        .iter()
-        .filter(|association| document_name(&association.spec.document_name) == name)
-        .flat_map(|association| {
-            let applied = association.status.as_ref().and_then(|status| status.document_version.clone());
-            [Some(association.spec.document_version.clone()), applied]
-        })
-        .flatten()
-        .collect()
-}
-
-async fn wanted_by_commands(context: &Context, document: &Document) -> Result<BTreeSet<String>, Error> {
-    let name = document.name_any();
-    let commands: Api<Command> = Api::all(context.client.clone());
-    let unfinished = commands.list(&ListParams::default().fields(UNFINISHED)).await?;
-    Ok(unfinished
-        .items
-        .into_iter()
-        .filter(|command| document_name(&command.spec.document_name) == name)
-        .flat_map(|command| {
-            let resolved = command.status.and_then(|status| status.document_version);
-            [Some(command.spec.document_version), resolved]
-        })
-        .flatten()
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use k8s_openapi::jiff::Timestamp;
+    use keelson_api::DocumentVersion;
 
-    fn versions(count: usize) -> Vec<DocumentVersion> {
+    fn versions(count: usize) -> Vec<Stored> {
         (1..=count)
-            .map(|number| DocumentVersion {
-                version: number.to_string(),
-                hash: format!("hash-{number}"),
-                revision: format!("doc-v{number}"),
-                created_date: Time(Timestamp::UNIX_EPOCH),
+            .map(|number| Stored {
+                version: DocumentVersion {
+                    version: number.to_string(),
+                    version_name: None,
+                    hash: format!("hash-{number}"),
+                    revision: format!("doc-v{number}"),
+                    created_date: Time(Timestamp::UNIX_EPOCH),
+                },
+                used_by: None,
+                owners: Vec::new(),
+                state: (String::new(), String::new()),
             })
             .collect()
     }
 
     fn kept(count: usize, limit: usize, wanted: &[&str]) -> Vec<String> {
-        let wanted = wanted.iter().map(|version| (*version).to_owned()).collect();
-        split(versions(count), limit, &wanted).0.into_iter().map(|version| version.version).collect()
+        let (keep, _) = split(versions(count), limit, |version| wanted.contains(&version));
+        keep.into_iter().map(|stored| stored.version.version).collect()
     }
 
     #[test]

@@ -1,62 +1,108 @@
-//! Versions: content → `ControllerRevision`, numbered, never changed.
+//! Versions: content → `ControllerRevision`, numbered, perhaps named, never changed.
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use keelson_api::{DOCUMENT_LABEL, Document, DocumentVersion};
-use keelson_document::{Document as Content, Errors};
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use keelson_api::{
+    DOCUMENT_LABEL, DOCUMENT_TYPE_ANNOTATION, Document, DocumentVersion, HASH_ANNOTATION, USED_BY_ANNOTATION,
+    VERSION_NAME_ANNOTATION,
+};
+use keelson_document::Content;
+use kube::api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use serde_json::json;
 
-use crate::context::Context;
-use crate::documents;
+use super::MANAGER;
+use super::naming::{self, Next};
+use super::status::Problem;
+use crate::documents::revision;
 use crate::error::Error;
 
-/// Annotation on a revision: SHA-256 of its canonical JSON.
-const HASH_ANNOTATION: &str = "keelson.dev/hash";
-
-/// Reads `spec.content`, be it an object or text.
-pub fn parse(content: &serde_json::Value) -> Result<Content, Errors> {
-    match content {
-        serde_json::Value::String(text) => keelson_document::parse(text),
-        other => keelson_document::from_value(other.clone()),
-    }
+/// A version as its revision says it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Number, name and hash.
+    pub version: DocumentVersion,
+    /// What it says about who uses it.
+    pub used_by: Option<String>,
+    /// Its owners: the Document, and Commands that run it.
+    pub owners: Vec<OwnerReference>,
+    /// Uid and `resourceVersion`: what is written is written to this state of it.
+    pub state: (String, String),
 }
 
-/// Makes sure that the newest version is `content`; all versions, oldest first.
-pub async fn ensure(
-    client: &Client,
-    document: &Document,
-    content: &Content,
-) -> Result<Vec<DocumentVersion>, Error> {
-    let api: Api<ControllerRevision> =
-        Api::namespaced(client.clone(), &document.namespace().unwrap_or_default());
-    let mut versions = list(&api, document).await?;
-    let hash = content.hash();
-    if versions.last().is_none_or(|latest| latest.hash != hash) {
-        let highest = versions.last().and_then(|latest| latest.version.parse::<i64>().ok()).unwrap_or(0);
-        let revision = revision(document, content, &hash, highest + 1)?;
-        let created = api.create(&PostParams::default(), &revision).await?;
-        versions.push(described(&created));
-    }
-    Ok(versions)
+/// The revisions of a Document.
+pub fn revisions(client: &Client, document: &Document) -> Api<ControllerRevision> {
+    Api::namespaced(client.clone(), &document.namespace().unwrap_or_default())
 }
 
 /// The stored versions, oldest first. The revisions are the truth; the status only shows them.
-async fn list(api: &Api<ControllerRevision>, document: &Document) -> Result<Vec<DocumentVersion>, Error> {
+pub async fn list(api: &Api<ControllerRevision>, document: &Document) -> Result<Vec<Stored>, Error> {
     let selector =
         ListParams::default().labels(&format!("{DOCUMENT_LABEL}={}", document.uid().unwrap_or_default()));
     let mut revisions = api.list(&selector).await?.items;
+    revisions.retain(|revision| revision.metadata.deletion_timestamp.is_none());
     revisions.sort_by_key(|revision| revision.revision);
-    Ok(revisions.iter().map(described).collect())
+    Ok(revisions.iter().map(stored).collect())
 }
 
-fn described(revision: &ControllerRevision) -> DocumentVersion {
-    DocumentVersion {
-        version: revision.revision.unwrap_or(0).to_string(),
-        hash: revision.annotations().get(HASH_ANNOTATION).cloned().unwrap_or_default(),
-        revision: revision.name_any(),
-        created_date: revision.creation_timestamp().unwrap_or(Time(crate::context::now())),
+/// Makes sure that the newest version is `content`, under the name that the spec gives it, or says why it cannot be.
+pub async fn ensure(
+    api: &Api<ControllerRevision>,
+    document: &Document,
+    content: &Content,
+    versions: &mut Vec<Stored>,
+) -> Result<Option<Problem>, Error> {
+    let hash = content.hash();
+    let stored: Vec<_> = versions.iter().map(|stored| stored.version.clone()).collect();
+    match naming::next(&stored, document.status.as_ref(), &hash, document.spec.version_name.as_deref()) {
+        Next::Keep => Ok(None),
+        Next::Refuse(problem) => Ok(Some(problem)),
+        Next::Name(name) => {
+            if let Some(latest) = versions.last_mut() {
+                *latest = set_name(api, latest, &name).await?;
+            }
+            Ok(None)
+        }
+        Next::Make { number, name } => {
+            let revision = revision(document, content, &hash, number, name)?;
+            versions.push(self::stored(&api.create(&PostParams::default(), &revision).await?));
+            Ok(None)
+        }
+    }
+}
+
+async fn set_name(api: &Api<ControllerRevision>, version: &Stored, name: &str) -> Result<Stored, Error> {
+    let patch = json!({ "annotations": { VERSION_NAME_ANNOTATION: name } });
+    patch_metadata(api, version, patch).await
+}
+
+/// Changes the metadata of a revision, if it is in the state that was seen.
+pub async fn patch_metadata(
+    api: &Api<ControllerRevision>,
+    version: &Stored,
+    mut metadata: serde_json::Value,
+) -> Result<Stored, Error> {
+    let (uid, resource_version) = &version.state;
+    metadata["uid"] = json!(uid);
+    metadata["resourceVersion"] = json!(resource_version);
+    let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    Ok(stored(&api.patch(&version.version.revision, &parameters, &patch).await?))
+}
+
+fn stored(revision: &ControllerRevision) -> Stored {
+    let annotation = |key: &str| revision.annotations().get(key).cloned();
+    Stored {
+        version: DocumentVersion {
+            version: revision.revision.unwrap_or(0).to_string(),
+            version_name: annotation(VERSION_NAME_ANNOTATION),
+            hash: revision::hash(revision),
+            revision: revision.name_any(),
+            created_date: revision.creation_timestamp().unwrap_or(Time(crate::context::now())),
+        },
+        used_by: annotation(USED_BY_ANNOTATION),
+        owners: revision.owner_references().to_vec(),
+        state: (revision.uid().unwrap_or_default(), revision.resource_version().unwrap_or_default()),
     }
 }
 
@@ -72,45 +118,31 @@ fn revision(
     content: &Content,
     hash: &str,
     number: i64,
+    name: Option<String>,
 ) -> Result<ControllerRevision, Error> {
+    let always = [
+        (HASH_ANNOTATION.to_owned(), hash.to_owned()),
+        (DOCUMENT_TYPE_ANNOTATION.to_owned(), content.document_type().to_string()),
+    ];
+    let name = name.map(|name| (VERSION_NAME_ANNOTATION.to_owned(), name));
     Ok(ControllerRevision {
         metadata: ObjectMeta {
             name: Some(revision_name(document, number)),
             namespace: document.namespace(),
             labels: Some([(DOCUMENT_LABEL.to_owned(), document.uid().unwrap_or_default())].into()),
-            annotations: Some([(HASH_ANNOTATION.to_owned(), hash.to_owned())].into()),
+            annotations: Some(always.into_iter().chain(name).collect()),
             owner_references: document.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
-        data: RawExtension(serde_json::from_str(&content.canonical_json())?),
+        data: revision::data(content)?,
         revision: Some(number),
     })
-}
-
-/// The number and content of the default version: the one just parsed, or an older one from its revision.
-pub async fn default_content(
-    context: &Context,
-    document: &Document,
-    latest: Content,
-    versions: &[DocumentVersion],
-    default: Option<String>,
-) -> Result<Option<(String, Content)>, Error> {
-    let Some(version) = versions.iter().find(|version| Some(&version.version) == default.as_ref()) else {
-        return Ok(None);
-    };
-    if version.hash == latest.hash() {
-        return Ok(Some((version.version.clone(), latest)));
-    }
-    let reference = documents::reference(document, version);
-    let content = documents::load(context, &reference).await?;
-    Ok(content.map(|content| (version.version.clone(), content)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use keelson_api::DocumentSpec;
-    use serde_json::json;
 
     fn document(uid: &str) -> Document {
         let spec: DocumentSpec = serde_json::from_value(json!({ "content": {} })).unwrap();
@@ -125,5 +157,17 @@ mod tests {
         assert_eq!(revision_name(&first, 2), "web-server-v2-0a1b2c3d");
         let second = document("4e5f6a7b-0000-4000-8000-000000000000");
         assert_ne!(revision_name(&first, 1), revision_name(&second, 1));
+    }
+
+    #[test]
+    fn a_revision_says_what_it_holds() {
+        let text = "schemaVersion: '2.2'\nmainSteps: [{action: 'aws:runShellScript', name: a, inputs: {runCommand: ['true']}}]";
+        let content = keelson_document::parse_as(keelson_document::DocumentType::Command, text).unwrap();
+        let revision =
+            revision(&document("0a1b2c3d"), &content, &content.hash(), 3, Some("stable".into())).unwrap();
+        let stored = stored(&revision).version;
+        assert_eq!((stored.version.as_str(), stored.version_name.as_deref()), ("3", Some("stable")));
+        assert_eq!(stored.hash, content.hash());
+        assert_eq!(revision.annotations()[DOCUMENT_TYPE_ANNOTATION], "Command");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use keelson_api::{DocumentReference, Invocation, RunStatus};
+use keelson_api::{CalledDocument, DocumentReference, Invocation, RunStatus};
 use keelson_core::fleet::Assignment;
 use kube::ResourceExt as _;
 
@@ -30,6 +30,12 @@ pub struct InvocationRecord {
     pub node_uid: String,
     /// The exact document version.
     pub document: DocumentReference,
+    /// The documents that it runs or downloads.
+    pub called_documents: Vec<CalledDocument>,
+    /// The first step that fails ends the run.
+    pub fail_fast: bool,
+    /// Shell scripts run with `set -euo pipefail`.
+    pub strict_scripts: bool,
     /// When it was made, by the API server's clock.
     pub created: Timestamp,
     /// `None` before anybody wrote a status.
@@ -51,6 +57,9 @@ impl From<&Invocation> for InvocationRecord {
             node_name: spec.node_name.clone(),
             node_uid: spec.node_uid.clone(),
             document: spec.document.clone(),
+            called_documents: spec.called_documents.clone(),
+            fail_fast: spec.fail_fast,
+            strict_scripts: spec.strict_scripts,
             created: invocation.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             status: invocation.status.as_ref().map(|status| status.status),
             cancel: spec.cancel,

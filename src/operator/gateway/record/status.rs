@@ -76,6 +76,7 @@ fn step(report: &StepReport) -> StepResult {
         stdout_sha256: report.stdout_sha256.clone(),
         stderr_bytes: bytes(report.stderr_bytes),
         stderr_sha256: report.stderr_sha256.clone(),
+        output_key: report.output_key.clone(),
     }
 }
 

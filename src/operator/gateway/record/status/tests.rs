@@ -15,6 +15,7 @@ fn step(name: &str, status: StepStatus, code: i32, output: &str) -> StepReport {
         stderr_bytes: 0,
         stdout_sha256: "ab".repeat(32),
         stderr_sha256: String::new(),
+        output_key: "v1/web/2027-01-15/c1/mi-1/0".into(),
         refresh_associations: None,
     }
 }
