@@ -46,6 +46,11 @@ impl<'a> Fields<'a> {
         Self { path: path.to_owned(), values }
     }
 
+    /// The value of one key, for a look ahead.
+    pub(crate) fn peek(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+        object.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+    }
+
     /// The value of a key, null or not.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a Value> {
         self.values.get(key).copied()

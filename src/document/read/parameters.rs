@@ -58,7 +58,7 @@ pub(super) fn read(document: &Fields<'_>, problems: &mut Problems) -> BTreeMap<S
 }
 
 /// Names go into references, environment variables and the agent's regular expressions.
-fn check_name(name: &str, path: &str, problems: &mut Problems) {
+pub(super) fn check_name(name: &str, path: &str, problems: &mut Problems) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(allowed) {
         problems.add(

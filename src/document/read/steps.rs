@@ -109,7 +109,12 @@ pub(super) fn nearest_plugin(action: &str) -> Option<&'static str> {
 }
 
 /// A text that has to be there and not empty.
-fn required<'a>(fields: &Fields<'a>, key: &str, what: &str, problems: &mut Problems) -> Option<&'a str> {
+pub(super) fn required<'a>(
+    fields: &Fields<'a>,
+    key: &str,
+    what: &str,
+    problems: &mut Problems,
+) -> Option<&'a str> {
     if fields.get(key).is_none() {
         problems.add(fields.path_of(key), format!("is missing: give {what}"));
     }
