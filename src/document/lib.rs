@@ -63,4 +63,4 @@ pub use plan::{Decision, PlannedStep, Support, plan};
 pub use platform::Platform;
 pub use session::{Session, SessionType};
 pub use shell_script::{InputsError, ScriptInputs, script_timeout};
-pub use text::{from_value, parse};
+pub use text::{from_value, parse, parse_value};

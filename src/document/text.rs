@@ -32,6 +32,11 @@ pub fn from_value(value: Value) -> Result<Document, Errors> {
     read::document(value)
 }
 
+/// Reads any JSON or YAML by the rules of documents, such as a manifest that holds one.
+pub fn parse_value(text: &str) -> Result<Value, Errors> {
+    read_tree(text, Ok)
+}
+
 /// Reads text as JSON or YAML and checks what it says; problems get their places.
 pub(crate) fn read_tree<T>(text: &str, check: impl FnOnce(Value) -> Result<T, Errors>) -> Result<T, Errors> {
     let text = text.trim_start_matches('\u{feff}');

@@ -1,0 +1,158 @@
+//! What is found in files of every kind, and where.
+
+use std::fs;
+
+use keelson_document::DocumentType;
+use keelson_document::lint::Rule;
+
+use super::check::{self, Settings};
+use super::finding::Finding;
+use super::{Report, files, output};
+
+const NAMED: Settings<'_> = Settings { document_type: None, allowed: &[], is_named: true };
+
+fn findings(text: &str) -> Vec<String> {
+    shown(check::text("a.yaml", text, &NAMED).findings)
+}
+
+fn shown(findings: Vec<Finding>) -> Vec<String> {
+    findings.into_iter().map(|finding| finding.to_string()).collect()
+}
+
+/// The place and path of each finding.
+fn places(text: &str) -> Vec<String> {
+    let cut = |line: String| line.splitn(6, ": ").take(3).collect::<Vec<_>>().join(": ");
+    findings(text).into_iter().map(cut).collect()
+}
+
+const BAD: &str =
+    "schemaVersion: \"2.2\"\nmainSteps:\n  - action: aws:runShellScript\n    inputs: {timeoutSeconds: 1}\n";
+const HARMFUL: &str = "schemaVersion: \"2.2\"\nmainSteps:\n  - name: a\n    action: aws:runShellScript\n    inputs:\n      runCommand:\n        - one\n        - two\n";
+
+/// A Document with this content, indented, and more of its spec.
+fn manifest(content: &str, more: &str) -> String {
+    let content: String = content.lines().map(|line| format!("    {line}\n")).collect();
+    format!("apiVersion: keelson.dev/v1alpha1\nkind: Document\nspec:\n{more}  content:\n{content}")
+}
+
+#[test]
+fn an_error_is_written_with_its_line_and_path() {
+    assert_eq!(
+        findings(BAD),
+        ["a.yaml:3:5: error: mainSteps[0].name: is missing: give a name that is unique in the document"]
+    );
+}
+
+#[test]
+fn a_warning_is_written_with_its_rule() {
+    let found = findings(HARMFUL);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].starts_with("a.yaml:7:11: warning: mainSteps[0].inputs.runCommand[0]: "), "{found:?}");
+    assert!(found[0].ends_with(" [no-set-e]"), "{found:?}");
+}
+
+#[test]
+fn the_type_is_told_from_the_form_or_by_the_user() {
+    assert_eq!(
+        findings(
+            "schemaVersion: '0.3'\nmainSteps: [{name: a, action: 'aws:sleep', inputs: {Duration: PT1S}}]\n"
+        ),
+        [""; 0]
+    );
+    assert_eq!(findings("schemaVersion: '1.0'\nsessionType: Standard_Stream\n"), [""; 0]);
+    let command = Settings { document_type: Some(DocumentType::Session), ..NAMED };
+    assert!(!check::text("a.yaml", HARMFUL, &command).findings.is_empty());
+    let calendar = Settings { document_type: Some(DocumentType::ChangeCalendar), ..NAMED };
+    assert!(!check::text("a.ics", "BEGIN: x: y", &calendar).findings.is_empty());
+}
+
+#[test]
+fn each_document_of_a_text_is_checked_at_its_lines() {
+    let service = "apiVersion: v1\nkind: Service\nspec: {content: 5}\n";
+    let text = format!("{service}---\n{BAD}---\n{}---\n{HARMFUL}", manifest(BAD, ""));
+    assert_eq!(
+        places(&text),
+        [
+            "a.yaml:7:5: error: mainSteps[0].name",
+            "a.yaml:16:9: error: spec.content.mainSteps[0].name",
+            "a.yaml:25:11: warning: mainSteps[0].inputs.runCommand[0]",
+        ]
+    );
+    assert_eq!(check::text("a.yaml", &text, &NAMED).documents, 3);
+}
+
+#[test]
+fn a_document_in_a_manifest_may_be_text() {
+    let block: String = HARMFUL.lines().map(|line| format!("    {line}\n")).collect();
+    let text = format!("kind: Document\napiVersion: keelson.dev/v1alpha1\nspec:\n  content: |\n{block}");
+    assert_eq!(places(&text), ["a.yaml:11:15: warning: spec.content.mainSteps[0].inputs.runCommand[0]"]);
+    let quoted = serde_json::json!({"kind": "Document", "apiVersion": "keelson.dev/v1alpha1", "spec": {"content": BAD}});
+    assert_eq!(places(&quoted.to_string()).len(), 1);
+}
+
+#[test]
+fn a_manifest_says_its_type_and_what_becomes_of_failures() {
+    let session = "schemaVersion: \"1.0\"\nsessionType: Standard_Stream\n";
+    assert_eq!(findings(&manifest(session, "  documentType: Session\n")), [""; 0]);
+    assert_eq!(places(&manifest(session, "")), ["a.yaml:5:5: error: spec.content.schemaVersion"]);
+    assert_eq!(
+        places(&manifest(session, "  documentType: Sesion\n")),
+        ["a.yaml:4:3: error: spec.documentType"]
+    );
+    assert_eq!(findings(&manifest(HARMFUL, "  strictScripts: true\n")), [""; 0]);
+    assert_eq!(findings(&manifest(HARMFUL, "  strictScripts: false\n")).len(), 1);
+    let two = format!("{HARMFUL}  - {{name: b, action: aws:runDocument}}\n");
+    assert_eq!(findings(&manifest(&two, "  strictScripts: true\n")).len(), 1);
+    assert_eq!(findings(&manifest(&two, "  strictScripts: true\n  failFast: true\n")), [""; 0]);
+}
+
+#[test]
+fn documents_are_found_in_lists() {
+    let item = serde_json::json!({"kind": "Document", "apiVersion": "keelson.dev/v1alpha1", "spec": {}});
+    let list = serde_json::json!({"kind": "List", "apiVersion": "v1", "items": [{"kind": "Secret"}, item]});
+    assert_eq!(places(&list.to_string()).len(), 1);
+    assert!(places(&list.to_string())[0].ends_with(" error: items[1].spec.content"));
+}
+
+#[test]
+fn a_rule_can_be_left_out() {
+    let settings = Settings { allowed: &[Rule::NoSetE], ..NAMED };
+    assert_eq!(shown(check::text("a.yaml", HARMFUL, &settings).findings), [""; 0]);
+}
+
+#[test]
+fn a_named_file_has_to_hold_a_document_and_one_in_a_folder_need_not() {
+    let in_folder = Settings { is_named: false, ..NAMED };
+    for text in ["name: chart\n", "", "{{ template }}\n"] {
+        assert!(!findings(text).is_empty(), "{text:?}");
+        assert!(check::text("a.yaml", text, &in_folder).findings.is_empty(), "{text:?}");
+    }
+    assert_eq!(check::text("a.yaml", BAD, &in_folder).findings.len(), 1);
+}
+
+#[test]
+fn a_folder_stands_for_the_files_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("sub/.git")).unwrap();
+    for name in ["b.yml", "a.JSON", "c.txt", "sub/d.yaml", "sub/.git/e.yaml"] {
+        fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let missing = folder.path().join("missing.yaml");
+    let mut unreadable = Vec::new();
+    let found = files::find(&[folder.path().into(), missing.clone().into(), "-".into()], &mut unreadable);
+    let names: Vec<_> =
+        found.iter().map(|file| file.name.trim_start_matches(&folder.path().display().to_string())).collect();
+    assert_eq!(names, ["/a.JSON", "/b.yml", "/sub/d.yaml", "/missing.yaml", "<stdin>"]);
+    let error = found[3].read().unwrap_err().to_string();
+    assert!(error.contains("missing.yaml") && error.contains("No such file"), "{error}");
+    assert_eq!(unreadable, [""; 0]);
+    fs::write(&missing, b"\xff").unwrap();
+    assert!(found[3].read().unwrap_err().to_string().contains("UTF-8"));
+}
+
+#[test]
+fn the_summary_counts() {
+    let checked = check::text("a.yaml", &format!("{HARMFUL}---\n{BAD}"), &NAMED);
+    let report = Report { documents: checked.documents, findings: checked.findings, unreadable: Vec::new() };
+    assert_eq!(output::summary(&report), "2 documents: 1 error, 1 warning");
+}
