@@ -1,5 +1,7 @@
 //! Session documents, schema version 1.0.
 
+mod inputs;
+
 use serde_json::{Map, Value};
 
 use crate::errors::{Errors, Problems, described, quoted};
@@ -23,12 +25,21 @@ pub(crate) fn session(source: Value) -> Result<Session, Errors> {
     let parameters = parameters::read(&fields, &mut problems);
     let inputs = section(&fields, "inputs", &mut problems);
     let properties = section(&fields, "properties", &mut problems);
+    if let Some(inputs) = inputs {
+        inputs::check(inputs, &fields.path_of("inputs"), &mut problems);
+    }
+    let none = Map::new();
+    let is_readable = properties.is_some() || fields.get("properties").is_none();
+    if let Some(session_type) = session_type.filter(|_| is_readable) {
+        let properties = properties.unwrap_or(&none);
+        inputs::check_properties(session_type, properties, &fields.path_of("properties"), &mut problems);
+    }
     let session = session_type.map(|session_type| Session {
         session_type,
         description,
         parameters,
-        inputs,
-        properties,
+        inputs: Value::Object(inputs.cloned().unwrap_or_default()),
+        properties: Value::Object(properties.cloned().unwrap_or_default()),
         source: Value::Null,
     });
     problems.finish(session).map(|session| Session { source, ..session })
@@ -52,13 +63,15 @@ fn session_type(fields: &Fields<'_>, problems: &mut Problems) -> Option<SessionT
     session_type
 }
 
-fn section(fields: &Fields<'_>, key: &str, problems: &mut Problems) -> Value {
-    match fields.get(key) {
-        Some(value @ Value::Object(_)) => value.clone(),
-        None => Value::Object(Map::new()),
-        Some(other) => {
+fn section<'a>(fields: &Fields<'a>, key: &str, problems: &mut Problems) -> Option<&'a Map<String, Value>> {
+    match fields.get(key)? {
+        Value::Object(object) => Some(object),
+        other => {
             problems.add(fields.path_of(key), format!("expected an object, found {}", described(other)));
-            Value::Object(Map::new())
+            None
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
