@@ -1,13 +1,34 @@
 //! What a step can do on this node: one module a plugin.
+//!
+//! A plugin is a function from interpolated inputs and a [`StepContext`] to how the step ended. It writes to the
+//! [`StepOutput`] that it is given, and looks at [`StepContext::control`] while it waits for anything.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use keelson_core::status::StepStatus;
 use keelson_document::{Document, Ended, Platform, Support, plugins};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::run_directory::{Order, RunDirectory};
 use crate::worker::{Control, StepOutput};
 
+mod download_content;
+mod program;
+mod properties;
+mod refresh_association;
+mod run_power_shell_script;
 mod run_shell_script;
+mod script;
+mod unsupported;
+
+pub use download_content::fetch::main as fetch;
+
+/// Where downloaded content lies, below the orchestration root.
+const DOWNLOADS: &str = "downloads";
+/// Code of a step that the agent stopped: cancelled, or out of time.
+const STOPPED: i32 = 137;
 
 /// Where a step runs.
 #[derive(Debug, Clone, Copy)]
@@ -16,14 +37,38 @@ pub struct StepContext<'a> {
     pub directory: &'a RunDirectory,
     /// What the daemon ordered.
     pub order: &'a Order,
-    /// The document of the order.
+    /// The document whose step it is: the order's, or one that a step of it runs.
     pub document: &'a Document,
+    /// The values of that document's parameters.
+    pub values: &'a Map<String, Value>,
     /// Tells of a cancel.
     pub control: &'a Control<'a>,
+    /// The orchestration root of the document: the folders of its steps and its downloads are in it.
+    pub root: &'a Path,
     /// The step's index in the document.
     pub index: u32,
     /// The step's name.
     pub name: &'a str,
+    /// Which element of the step's inputs this is, where they are a list; otherwise 0.
+    pub element: usize,
+    /// How the document came to be run.
+    pub place: Place<'a>,
+}
+
+/// Where a document stands among those that run each other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// How many documents are around it: none around the order's.
+    pub depth: usize,
+    /// The steps that lead to it, as a part of a file's name; empty for the order's.
+    pub steps: &'a str,
+}
+
+impl StepContext<'_> {
+    /// The folder of the document's downloads, whether or not it exists.
+    pub fn downloads(&self) -> PathBuf {
+        self.root.join(DOWNLOADS)
+    }
 }
 
 /// What a step with this plugin is decided by: whether AWS's agent has it on Linux, so that a document for several
@@ -39,16 +84,21 @@ pub fn support(action: &str) -> Support {
     }
 }
 
-/// Runs a step's plugin to its end. What it wrote, and why it failed, is in `output`.
+/// Runs a step's plugin to its end. What it wrote, and why it failed, is in `output`. A plugin that panics fails
+/// its step and nothing else.
 pub fn run(action: &str, inputs: &Value, context: &StepContext<'_>, output: &mut StepOutput) -> Ended {
+    let ran = catch_unwind(AssertUnwindSafe(|| properties::run(action, inputs, context, output)));
+    ran.unwrap_or_else(|reason| crashed(reason.as_ref(), output))
+}
+
+/// Runs a plugin with one object of inputs.
+fn run_once(action: &str, inputs: &Value, context: &StepContext<'_>, output: &mut StepOutput) -> Ended {
     match action {
+        plugins::DOWNLOAD_CONTENT => download_content::run(inputs, context, output),
         plugins::RUN_SHELL_SCRIPT => run_shell_script::run(inputs, context, output),
-        lacking => {
-            let reason = format!(
-                "plugin {lacking} is not supported by this version of keelson-agent: update it, or run its steps by aws:runShellScript"
-            );
-            failed(1, &reason, output)
-        }
+        plugins::RUN_POWER_SHELL_SCRIPT => run_power_shell_script::run(inputs, context, output),
+        plugins::REFRESH_ASSOCIATION => refresh_association::run(inputs, output),
+        lacking => unsupported::run(lacking, output),
     }
 }
 
@@ -56,6 +106,13 @@ pub fn run(action: &str, inputs: &Value, context: &StepContext<'_>, output: &mut
 fn failed(code: i32, reason: &str, output: &mut StepOutput) -> Ended {
     output.stderr.note(reason);
     Ended { status: StepStatus::Failed, code }
+}
+
+fn crashed(reason: &(dyn Any + Send), output: &mut StepOutput) -> Ended {
+    let text = reason.downcast_ref::<&str>().copied();
+    let message = text.or_else(|| reason.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown");
+    output.error = Some(format!("Plugin crashed with message {message}!"));
+    Ended { status: StepStatus::Failed, code: 1 }
 }
 
 #[cfg(test)]
@@ -69,5 +126,16 @@ mod tests {
         assert_eq!(support("aws:psModule"), Support::NoHandler);
         assert_eq!(support("Port"), Support::NoHandler);
         assert_eq!(support("aws:noSuchPlugin"), Support::Unknown);
+    }
+
+    #[test]
+    #[allow(clippy::panic, reason = "the panic is what is tested")]
+    fn a_plugin_that_panics_fails_its_step_with_its_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = StepOutput::open(&RunDirectory::new(folder.path()), 0, 100, None);
+        let reason = catch_unwind(|| panic!("index {} out of range", 7)).unwrap_err();
+        let ended = crashed(reason.as_ref(), &mut output);
+        assert_eq!(ended, Ended { status: StepStatus::Failed, code: 1 });
+        assert_eq!(output.error.as_deref(), Some("Plugin crashed with message index 7 out of range!"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::document::Document;
 use crate::interpolate::interpolate;
-use crate::shell_script::input;
+use crate::plugin_inputs::input;
 use crate::{go_text, plugins};
 
 mod values;

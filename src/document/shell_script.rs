@@ -3,25 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::go_text;
+use crate::plugin_inputs::{InputsError, Reader, input};
 
 /// How long a script may run if it does not say, in seconds.
 const DEFAULT_TIMEOUT: i64 = 3600;
 /// The seconds that a script may ask for; anything else means the default.
 const TIMEOUTS: std::ops::RangeInclusive<i64> = 5..=172_800;
-
-/// Inputs that have the wrong shape. The text is the agent's; it becomes the step's standard error, the code is 1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Invalid format in plugin properties {shown};\nerror json: cannot unmarshal {found} into Go {target}"
-)]
-pub struct InputsError {
-    shown: String,
-    found: &'static str,
-    target: String,
-}
 
 /// What to run and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +38,12 @@ impl ScriptInputs {
             environment: BTreeMap::new(),
             id: String::new(),
         };
-        let reader = Reader { inputs };
-        // In the agent's order, which decides what a second spelling of a key replaces and which fault is reported.
+        let reader =
+            Reader { inputs, whole: "runscript.RunScriptPluginInput", fields: "RunScriptPluginInput" };
         for (key, value) in reader.sorted()? {
             match key.to_ascii_lowercase().as_str() {
-                "runcommand" => script.run_command = reader.lines(value)?,
-                "environment" => script.environment.extend(reader.variables(value)?),
+                "runcommand" => script.run_command = reader.strings(value, "RunCommand")?,
+                "environment" => script.environment.extend(reader.variables(value, "Environment")?),
                 "id" => script.id = reader.string(value, "ID")?.unwrap_or(script.id),
                 "workingdirectory" => {
                     let directory = reader.string(value, "WorkingDirectory")?;
@@ -100,67 +89,19 @@ fn decimal(text: &str) -> Option<f64> {
     text.chars().all(digits).then(|| text.parse().ok()).flatten()
 }
 
-/// The input of this name; of several that differ in case, the last in sorted order.
-pub(crate) fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object
-        .iter()
-        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        .max_by_key(|(key, _)| *key)
-        .map(|(_, value)| value)
-}
-
-/// Reads fields, and words what is wrong with one as the agent does.
-struct Reader<'a> {
-    inputs: &'a Value,
-}
-
-impl<'a> Reader<'a> {
-    fn sorted(&self) -> Result<BTreeMap<&'a String, &'a Value>, InputsError> {
-        match self.inputs {
-            Value::Object(object) => Ok(object.iter().collect()),
-            Value::Null => Ok(BTreeMap::new()),
-            other => Err(self.error(other, "value of type runscript.RunScriptPluginInput".to_owned())),
-        }
+/// What a strict run hands to bash before the script's path, where the script is one for `sh` or `bash`: one
+/// without a `#!` line, or with the argument of that line. Other interpreters read their scripts themselves.
+pub fn strict_arguments(script: &str) -> Option<Vec<String>> {
+    let Some(line) = script.lines().next().and_then(|line| line.strip_prefix("#!")) else {
+        return Some(Vec::new());
+    };
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
+    let mut program = words.next()?.rsplit('/').next();
+    if program == Some("env") {
+        program = words.find(|word| *word != "-S");
     }
-
-    fn lines(&self, value: &Value) -> Result<Vec<String>, InputsError> {
-        match value {
-            Value::Null => Ok(Vec::new()),
-            Value::Array(lines) => {
-                lines.iter().map(|line| Ok(self.string(line, "RunCommand")?.unwrap_or_default())).collect()
-            }
-            other => Err(self.field_error(other, "RunCommand", "[]string")),
-        }
-    }
-
-    fn variables(&self, value: &Value) -> Result<BTreeMap<String, String>, InputsError> {
-        match value {
-            Value::Null => Ok(BTreeMap::new()),
-            Value::Object(variables) => variables
-                .iter()
-                .map(|(name, value)| {
-                    Ok((name.clone(), self.string(value, "Environment")?.unwrap_or_default()))
-                })
-                .collect(),
-            other => Err(self.field_error(other, "Environment", "map[string]string")),
-        }
-    }
-
-    fn string(&self, value: &Value, field: &str) -> Result<Option<String>, InputsError> {
-        match value {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text.clone())),
-            other => Err(self.field_error(other, field, "string")),
-        }
-    }
-
-    fn field_error(&self, found: &Value, field: &str, wanted: &str) -> InputsError {
-        self.error(found, format!("struct field RunScriptPluginInput.{field} of type {wanted}"))
-    }
-
-    fn error(&self, found: &Value, target: String) -> InputsError {
-        InputsError { shown: go_text::as_message(self.inputs), found: go_text::type_name(found), target }
-    }
+    let is_shell = matches!(program?.rsplit('/').next(), Some("sh" | "bash"));
+    is_shell.then(|| words.map(str::to_owned).collect())
 }
 
 #[cfg(test)]

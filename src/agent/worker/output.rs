@@ -1,7 +1,8 @@
 //! What a step writes: kept whole in a file up to a cap, counted and digested on the way.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,13 +15,17 @@ use crate::run_directory::{RunDirectory, StepRecord, Stream, StreamRecord};
 /// How much of a file is read at a time to digest it again.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Both streams of one step.
+/// Both streams of one step, and what else it leaves beside how it ended.
 #[derive(Debug)]
 pub struct StepOutput {
     /// Standard output.
     pub stdout: OutputFile,
     /// Standard error.
     pub stderr: OutputFile,
+    /// What is to be shown in place of both, where something went wrong outside what they tell.
+    pub error: Option<String>,
+    /// The Associations that are to run on this node again; all of them where no name is given.
+    pub refresh_associations: Option<Vec<String>>,
 }
 
 impl StepOutput {
@@ -37,6 +42,8 @@ impl StepOutput {
         Self {
             stdout: open(Stream::Stdout, earlier.and_then(|record| record.stdout.as_ref())),
             stderr: open(Stream::Stderr, earlier.and_then(|record| record.stderr.as_ref())),
+            error: None,
+            refresh_associations: earlier.and_then(|record| record.refresh_associations.clone()),
         }
     }
 
@@ -45,6 +52,15 @@ impl StepOutput {
         match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    /// Adds to the Associations that are to run again; no name at all means every one.
+    pub fn ask_refresh(&mut self, mut names: Vec<String>) {
+        match &mut self.refresh_associations {
+            Some(asked) if asked.is_empty() || names.is_empty() => asked.clear(),
+            Some(asked) => asked.append(&mut names),
+            None => self.refresh_associations = Some(names),
         }
     }
 
@@ -65,6 +81,14 @@ pub struct OutputFile {
     capped: bool,
     failure: Option<FileError>,
     unwritten: String,
+    hidden: Vec<Range<u64>>,
+}
+
+/// A place in a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    bytes: u64,
+    unwritten: usize,
 }
 
 impl OutputFile {
@@ -75,7 +99,17 @@ impl OutputFile {
             Ok(bytes) => (bytes, None),
             Err(error) => (0, Some(FileError::new("read", &path, error))),
         };
-        Self { path, file: None, cap, bytes, digest, capped, failure, unwritten: String::new() }
+        Self {
+            path,
+            file: None,
+            cap,
+            bytes,
+            digest,
+            capped,
+            failure,
+            unwritten: String::new(),
+            hidden: Vec::new(),
+        }
     }
 
     /// Keeps what the script wrote, as far as cap and disk allow. A full disk does not stop the script: what
@@ -112,6 +146,26 @@ impl OutputFile {
         self.note(&format!("{newline}{sentence}"));
     }
 
+    /// Begins a new line, whether or not the last one was ended, unless nothing was written yet.
+    pub fn separate(&mut self) {
+        if self.bytes > 0 || !self.unwritten.is_empty() {
+            self.note("\n");
+        }
+    }
+
+    /// Where the stream ends now.
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes, unwritten: self.unwritten.len() }
+    }
+
+    /// Leaves what came since the mark out of the step's texts. The file keeps it.
+    pub fn hide_since(&mut self, mark: Mark) {
+        if mark.bytes < self.bytes {
+            self.hidden.push(mark.bytes..self.bytes);
+        }
+        self.unwritten.truncate(mark.unwritten);
+    }
+
     /// The stream's beginning: as much as a result can show.
     pub fn head(&self) -> Vec<u8> {
         let mut head = Vec::new();
@@ -119,12 +173,25 @@ impl OutputFile {
             && let Ok(file) = File::open(&self.path)
         {
             // A file that cannot be read back is shown as far as it could: the archive says the rest.
-            let _ = file.take(STREAM_LIMIT as u64).read_to_end(&mut head);
+            let _ = self.read_shown(file, &mut head);
         }
         let room = STREAM_LIMIT.saturating_sub(head.len());
         let unwritten = self.unwritten.as_bytes();
         head.extend_from_slice(unwritten.get(..room).unwrap_or(unwritten));
         head
+    }
+
+    /// Reads what is not hidden, up to the limit.
+    fn read_shown(&self, mut file: File, head: &mut Vec<u8>) -> io::Result<()> {
+        let mut start = 0;
+        let end = self.bytes..self.bytes;
+        for hidden in self.hidden.iter().chain([&end]) {
+            let room = STREAM_LIMIT.saturating_sub(head.len()) as u64;
+            file.seek(SeekFrom::Start(start))?;
+            (&file).take(room.min(hidden.start.saturating_sub(start))).read_to_end(head)?;
+            start = hidden.end;
+        }
+        Ok(())
     }
 
     /// Length and digest of what was kept, or nothing where nothing was written.
@@ -240,6 +307,44 @@ mod tests {
         file.note("failed");
         assert_eq!(file.head(), b"0123456789failed");
         assert_eq!(file.record().unwrap().bytes, 12);
+    }
+
+    #[test]
+    fn what_is_hidden_stays_in_the_file_and_out_of_the_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = opened(folder.path(), 100);
+        for _ in 0..2 {
+            file.append(b"shown ");
+            let mark = file.mark();
+            file.append(b"hidden ");
+            file.hide_since(mark);
+        }
+        file.append(b"end");
+        assert_eq!(file.head(), b"shown shown end");
+        assert_eq!(fs::read(folder.path().join("0/stdout")).unwrap(), b"shown hidden shown hidden end");
+    }
+
+    #[test]
+    fn parts_are_separated_by_a_newline_once_there_is_something_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = opened(folder.path(), 100);
+        file.separate();
+        file.append(b"one\n");
+        file.separate();
+        file.append(b"two");
+        assert_eq!(file.head(), b"one\n\ntwo");
+    }
+
+    #[test]
+    fn a_wish_for_every_association_covers_those_that_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = StepOutput::open(&RunDirectory::new(folder.path()), 0, 100, None);
+        output.ask_refresh(vec!["a".to_owned()]);
+        output.ask_refresh(vec!["b".to_owned()]);
+        assert_eq!(output.refresh_associations, Some(vec!["a".to_owned(), "b".to_owned()]));
+        output.ask_refresh(Vec::new());
+        output.ask_refresh(vec!["c".to_owned()]);
+        assert_eq!(output.refresh_associations, Some(Vec::new()));
     }
 
     #[test]

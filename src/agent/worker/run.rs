@@ -12,7 +12,7 @@ use super::output::StepOutput;
 use super::texts;
 use crate::clock;
 use crate::files::Durability;
-use crate::plugin::{self, StepContext};
+use crate::plugin::{self, Place, StepContext};
 use crate::run_directory::{CurrentStep, Order, Progress, RunDirectory, RunDirectoryError, StepRecord};
 
 /// How long a disk that is full may stay so before the outcome of a run is lost.
@@ -166,9 +166,13 @@ impl Site<'_> {
             directory,
             order: self.order,
             document: self.document,
+            values: &self.order.parameters,
             control: self.control,
+            root: directory.path(),
             index: record.index,
             name: &record.name,
+            element: 0,
+            place: Place::default(),
         };
         let mut ended = plugin::run(&record.action, inputs, &context, output);
         if let Some(reason) = output.failure().map(ToString::to_string) {

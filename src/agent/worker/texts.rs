@@ -12,7 +12,7 @@ use crate::run_directory::StepRecord;
 pub fn fill(record: &mut StepRecord, output: &StepOutput, conclusion: &Conclusion) {
     let mut stdout = output.stdout.head();
     let mut stderr = if conclusion.errors_cleared { Vec::new() } else { output.stderr.head() };
-    record.output = merged_output(&stdout, &stderr);
+    record.output = output.error.clone().unwrap_or_else(|| merged_output(&stdout, &stderr));
     stdout.extend_from_slice(conclusion.sentence.as_bytes());
     record.standard_output = truncate(&stdout, STREAM_LIMIT);
     if !conclusion.errors_cleared {
@@ -21,4 +21,5 @@ pub fn fill(record: &mut StepRecord, output: &StepOutput, conclusion: &Conclusio
     }
     record.stdout = output.stdout.record();
     record.stderr = output.stderr.record();
+    record.refresh_associations.clone_from(&output.refresh_associations);
 }

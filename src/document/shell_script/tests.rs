@@ -115,3 +115,21 @@ fn a_timeout_that_is_no_number_in_range_means_an_hour() {
     }
     assert_eq!(script_timeout(&json!("text")).as_secs(), 3600);
 }
+
+#[test]
+fn a_strict_run_has_bash_read_the_scripts_of_sh_and_bash() {
+    let arguments = |script: &str| strict_arguments(script).map(|arguments| arguments.join(" "));
+    for script in
+        ["echo a\n", "", "# !/usr/bin/python\n", "#!/bin/sh\necho", "#! /bin/bash", "#!/usr/bin/env bash\n"]
+    {
+        assert_eq!(arguments(script).as_deref(), Some(""), "{script:?}");
+    }
+    assert_eq!(arguments("#!/bin/bash -x\n").as_deref(), Some("-x"));
+    assert_eq!(arguments("#!/usr/bin/env -S bash -x\n").as_deref(), Some("-x"));
+    assert_eq!(arguments("#!/bin/sh -\n").as_deref(), Some("-"));
+    for script in
+        ["#!/usr/bin/python3\n", "#!/usr/bin/env perl\n", "#!/bin/zsh\n", "#!\n", "#!/usr/bin/env\n"]
+    {
+        assert_eq!(arguments(script), None, "{script:?}");
+    }
+}

@@ -7,9 +7,6 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::files::FileError;
 
-const SCRIPT: &str = "_script.sh";
-/// Where downloaded content lies, below the orchestration root.
-const DOWNLOADS: &str = "downloads";
 /// Longest step name that is used as a folder's.
 const NAME_LIMIT: usize = 128;
 
@@ -20,11 +17,11 @@ pub fn of_step(root: &Path, index: u32, name: &str, id: &str) -> PathBuf {
     if !id.is_empty() && id.split('/').all(is_plain_name) { folder.join(id) } else { folder }
 }
 
-/// Writes a script into its folder so that its owner can run it, and returns its path.
-pub fn write_script(folder: &Path, text: &str) -> Result<PathBuf, FileError> {
+/// Writes a script as `file` into its folder so that its owner can run it, and returns its path.
+pub fn write_script(folder: &Path, file: &str, text: &str) -> Result<PathBuf, FileError> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     created.map_err(|error| FileError::new("create", folder, error))?;
-    let path = folder.join(SCRIPT);
+    let path = folder.join(file);
     // A script of the same name may still run in the background: it keeps its file.
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -39,18 +36,18 @@ pub fn write_script(folder: &Path, text: &str) -> Result<PathBuf, FileError> {
 }
 
 /// The folder in which a script with this `workingDirectory` runs: itself if it is absolute, the one of this
-/// name below `downloads` if that exists, otherwise nothing, which means the agent's own.
-pub fn working_directory(root: &Path, wanted: &str) -> Option<PathBuf> {
+/// name below the folder `downloads` if that exists, otherwise nothing, which means the agent's own.
+pub fn working_directory(downloads: &Path, wanted: &str) -> Option<PathBuf> {
     if wanted.starts_with('/') {
         return Some(PathBuf::from(wanted));
     }
-    let below = clean(&root.join(DOWNLOADS).join(wanted));
+    let below = clean(&downloads.join(wanted));
     below.exists().then_some(below)
 }
 
 /// The path as one word of a shell command.
 pub fn shell_word(path: &Path) -> std::ffi::OsString {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_.-".contains(byte);
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/_.:-".contains(byte);
     let bytes = path.as_os_str().as_encoded_bytes();
     if bytes.iter().all(plain) {
         return path.as_os_str().to_owned();
@@ -61,7 +58,7 @@ pub fn shell_word(path: &Path) -> std::ffi::OsString {
 
 /// Whether a name means nothing to a shell, to the file system or to Keelson.
 fn is_plain_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
     (1..=NAME_LIMIT).contains(&name.len())
         && name.bytes().all(plain)
         && !name.bytes().all(|byte| byte == b'.')
@@ -94,7 +91,7 @@ mod tests {
 
     #[test]
     fn only_harmless_names_become_folders() {
-        for name in ["a", "Install-Nginx_1.2", "..a", &"n".repeat(128)] {
+        for name in ["a", "Install-Nginx_1.2", "aws:runShellScript", "..a", &"n".repeat(128)] {
             assert_eq!(folder(name, ""), format!("/r/{name}"));
         }
         for name in
@@ -109,7 +106,7 @@ mod tests {
     #[test]
     fn a_script_is_private_and_executable() {
         let root = tempfile::tempdir().unwrap();
-        let path = write_script(&root.path().join("one/two"), "a\nb\n").unwrap();
+        let path = write_script(&root.path().join("one/two"), "_script.sh", "a\nb\n").unwrap();
         assert_eq!(path, root.path().join("one/two/_script.sh"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\nb\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
@@ -118,23 +115,24 @@ mod tests {
     #[test]
     fn a_script_that_still_runs_keeps_its_file() {
         let root = tempfile::tempdir().unwrap();
-        let path = write_script(root.path(), "first\n").unwrap();
+        let path = write_script(root.path(), "_script.sh", "first\n").unwrap();
         let running = fs::File::open(&path).unwrap();
-        write_script(root.path(), "second\n").unwrap();
+        write_script(root.path(), "_script.sh", "second\n").unwrap();
         assert_eq!(io::read_to_string(running).unwrap(), "first\n");
     }
 
     #[test]
     fn a_relative_working_directory_is_below_downloads_where_it_exists() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(working_directory(root.path(), "/no/such"), Some(PathBuf::from("/no/such")));
-        assert_eq!(working_directory(root.path(), ""), None);
-        assert_eq!(working_directory(root.path(), ".."), Some(root.path().to_owned()));
-        fs::create_dir_all(root.path().join("downloads/sub")).unwrap();
-        assert_eq!(working_directory(root.path(), ""), Some(root.path().join("downloads")));
-        assert_eq!(working_directory(root.path(), "sub"), Some(root.path().join("downloads/sub")));
-        assert_eq!(working_directory(root.path(), "sub/../.."), Some(root.path().to_owned()));
-        assert_eq!(working_directory(root.path(), "none"), None);
+        let downloads = root.path().join("downloads");
+        assert_eq!(working_directory(&downloads, "/no/such"), Some(PathBuf::from("/no/such")));
+        assert_eq!(working_directory(&downloads, ""), None);
+        assert_eq!(working_directory(&downloads, ".."), Some(root.path().to_owned()));
+        fs::create_dir_all(downloads.join("sub")).unwrap();
+        assert_eq!(working_directory(&downloads, ""), Some(downloads.clone()));
+        assert_eq!(working_directory(&downloads, "sub"), Some(downloads.join("sub")));
+        assert_eq!(working_directory(&downloads, "sub/../.."), Some(root.path().to_owned()));
+        assert_eq!(working_directory(&downloads, "none"), None);
     }
 
     #[test]

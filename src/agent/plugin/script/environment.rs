@@ -2,19 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use keelson_document::Document;
-
-use crate::run_directory::Order;
+use crate::plugin::StepContext;
 
 /// The variables to set over the agent's own: what the step asks for; over it the parameters that the document
 /// hands over as variables; over these what says which run this is, which a document cannot change.
-pub fn variables(
-    order: &Order,
-    document: &Document,
-    wanted: BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+pub fn variables(context: &StepContext<'_>, wanted: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut variables = wanted;
-    variables.extend(document.environment(&order.parameters));
+    variables.extend(context.document.environment(context.values));
+    let order = context.order;
     let fixed = [
         ("SSM_COMMAND_ID", &order.command_uid),
         ("AWS_SSM_INSTANCE_ID", &order.node),

@@ -1,0 +1,63 @@
+//! `aws:runPowerShellScript`: writes the step's commands to a file and has PowerShell run it, where the node has it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keelson_document::{Ended, ScriptInputs};
+use serde_json::Value;
+
+use super::{StepContext, failed, program, script};
+use crate::worker::StepOutput;
+
+const SCRIPT: &str = "_script.ps1";
+/// Tells PowerShell that the file is UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// Preferred, as AWS's agent does: the name of a PowerShell that came as a package of its own.
+const POWERSHELL: &str = "/usr/bin/powershell";
+/// What the failure of a node without any PowerShell names.
+const PWSH: &str = "/usr/bin/pwsh";
+
+/// Runs one step's script to its end.
+pub fn run(inputs: &Value, context: &StepContext<'_>, output: &mut StepOutput) -> Ended {
+    let mut inputs = match ScriptInputs::parse(inputs) {
+        Ok(inputs) => inputs,
+        Err(error) => return failed(1, &error.to_string(), output),
+    };
+    let text = format!("{BYTE_ORDER_MARK}{}", inputs.script_text());
+    let path = match script::write(&inputs, SCRIPT, &text, context, output) {
+        Ok(path) => path,
+        Err(ended) => return ended,
+    };
+    let interpreter = interpreter();
+    let mut command = Command::new(&interpreter);
+    command.arg("-f").arg(path);
+    inputs.environment.insert("HOME".to_owned(), "/".to_owned());
+    // With a terminal's name PowerShell writes colours into the output.
+    let terminal = env::vars_os().find(|(name, value)| {
+        [name, value].iter().any(|text| text.as_encoded_bytes().windows(4).any(|part| part == b"TERM"))
+    });
+    match terminal {
+        Some((name, _)) => {
+            command.env_remove(name);
+        }
+        None => {
+            let terminal = inputs
+                .environment
+                .iter()
+                .find(|(name, value)| name.contains("TERM") || value.contains("TERM"));
+            if let Some(name) = terminal.map(|(name, _)| name.clone()) {
+                inputs.environment.remove(&name);
+            }
+        }
+    }
+    script::run(command, &interpreter, inputs, context, output)
+}
+
+fn interpreter() -> PathBuf {
+    let preferred = Path::new(POWERSHELL);
+    if program::is_program(preferred) {
+        return preferred.to_owned();
+    }
+    program::find("pwsh").unwrap_or_else(|| PathBuf::from(PWSH))
+}
