@@ -82,18 +82,18 @@ fn walk(folder: &Path, sources: &mut Vec<Source>, unreadable: &mut Vec<String>) 
         }
     };
     entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| !is_hidden(entry)) {
         let path = entry.path();
-        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_hidden {
-            continue;
-        } else if is_folder {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, sources, unreadable);
         } else if has_known_ending(&path) && path.is_file() {
             sources.push(source(&path, false));
         }
     }
+}
+
+fn is_hidden(entry: &fs::DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with('.')
 }
 
 fn has_known_ending(path: &Path) -> bool {

@@ -29,10 +29,14 @@ const BAD: &str =
     "schemaVersion: \"2.2\"\nmainSteps:\n  - action: aws:runShellScript\n    inputs: {timeoutSeconds: 1}\n";
 const HARMFUL: &str = "schemaVersion: \"2.2\"\nmainSteps:\n  - name: a\n    action: aws:runShellScript\n    inputs:\n      runCommand:\n        - one\n        - two\n";
 
-/// A Document with this content, indented, and more of its spec.
+/// A Document with this content and more of its spec.
 fn manifest(content: &str, more: &str) -> String {
-    let content: String = content.lines().map(|line| format!("    {line}\n")).collect();
+    let content = indented(content);
     format!("apiVersion: keelson.dev/v1alpha1\nkind: Document\nspec:\n{more}  content:\n{content}")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().flat_map(|line| ["    ", line, "\n"]).collect()
 }
 
 #[test]
@@ -83,7 +87,7 @@ fn each_document_of_a_text_is_checked_at_its_lines() {
 
 #[test]
 fn a_document_in_a_manifest_may_be_text() {
-    let block: String = HARMFUL.lines().map(|line| format!("    {line}\n")).collect();
+    let block = indented(HARMFUL);
     let text = format!("kind: Document\napiVersion: keelson.dev/v1alpha1\nspec:\n  content: |\n{block}");
     assert_eq!(places(&text), ["a.yaml:11:15: warning: spec.content.mainSteps[0].inputs.runCommand[0]"]);
     let quoted = serde_json::json!({"kind": "Document", "apiVersion": "keelson.dev/v1alpha1", "spec": {"content": BAD}});

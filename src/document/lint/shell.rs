@@ -7,10 +7,10 @@ use crate::errors::quoted;
 /// The interpreters that know `set -e`.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 /// What a line can begin with that does not fail, or whose failure `set -e` would not act on either.
-const NOT_JUDGED: [&str; 30] = [
-    "echo", "printf", "export", "readonly", "local", "declare", "set", "shopt", "unset", "trap", "umask",
-    "true", ":", "exit", "return", "if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done",
-    "case", "esac", "function", "{", "}",
+const NOT_JUDGED: [&str; 31] = [
+    "echo", "printf", "sleep", "export", "readonly", "local", "declare", "set", "shopt", "unset", "trap",
+    "umask", "true", ":", "exit", "return", "if", "then", "elif", "else", "fi", "for", "while", "until",
+    "do", "done", "case", "esac", "function", "{", "}",
 ];
 
 /// Commands that ask a question: with `&&` behind them, a no is an answer and no failure.
@@ -92,6 +92,7 @@ fn is_judged(line: &str) -> bool {
     let first = line.split([' ', '\t', ';', '(']).next().unwrap_or_default();
     let runs_another = line.contains("$(") || line.contains('`');
     let assigns = first.split_once('=').is_some_and(|(name, _)| is_variable(name));
+    let leaves = line.rsplit_once("&&").is_some_and(|(_, last)| last.trim().starts_with("exit"));
     let defines = line.split_once("()").is_some_and(|(name, _)| is_variable(name.trim()));
     !(first.is_empty()
         || first.starts_with('#')
@@ -99,6 +100,7 @@ fn is_judged(line: &str) -> bool {
         || NOT_JUDGED.contains(&first)
         || defines
         || (assigns && !runs_another)
+        || leaves
         || line.contains("||")
         || (line.contains("&&") && QUESTIONS.contains(&first)))
 }
@@ -169,6 +171,7 @@ mod tests {
             &["one || exit 1", "two"],
             &["one && \\", "  two"],
             &["[ -e /etc/motd ] && exit", "two"],
+            &["one && exit 0", "sleep 1", "two"],
             &["if one; then", "fi", "two"],
             &["cat <<EOF > /etc/motd", "one", "two", "EOF"],
             &["# one", "", "two"],
