@@ -1,10 +1,12 @@
 # What a person runs here. `make demo` and `make test` are all it takes on a fresh Debian 12 machine with a Rust
 # toolchain; build output is under target/, parts that are built once are under ~/.cache/keelson.
 
-.PHONY: help setup build crds demo demo-down test conformance chaos bench lint
+.PHONY: help setup build crds demo demo-down test conformance chaos bench fuzz lint
 
 # How many Invocations `make chaos` runs.
 N ?= 1000
+# How long `make fuzz` goes on.
+SECONDS ?= 60
 
 help: ## Says what there is to make.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,7 +41,11 @@ chaos: build ## Runs N=1000 Invocations while everything between is killed at ra
 
 bench: build ## Prints what Keelson costs on this machine, operator and gateway as they are shipped.
 	cargo build --release -p keelson-operator
+	cargo bench --quiet -p keelson-document --bench parse
 	KEELSON_OPERATOR=$(CURDIR)/target/release/keelson-operator cargo run --quiet -p keelson-e2e --bin bench
+
+fuzz: ## Feeds the document parser with nonsense for SECONDS=60, beginning with the documents of KEELSON_CORPUS_DIR.
+	scripts/fuzz $(SECONDS)
 
 lint: setup ## Checks format, lints and which crate may use which.
 	@scripts/lint
