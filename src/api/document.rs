@@ -125,7 +125,7 @@ pub enum DocumentType {
     DeploymentStrategy,
     /// When changes are allowed, in iCalendar form.
     ChangeCalendar,
-    /// A template of a CloudFormation stack.
+    /// A template of a stack of AWS resources.
     CloudFormation,
     /// A template of a conformance pack.
     ConformancePackTemplate,

@@ -143,7 +143,9 @@ impl Document {
             .collect()
     }
 
-    fn timeout(&self, values: &Map<String, Value>) -> Duration {
+    /// How long the document may run with these values of its parameters, be they a Command's or its caller's; see
+    /// [`Document::execution_timeout_with`].
+    pub fn timeout(&self, values: &Map<String, Value>) -> Duration {
         let timeout = |step: &Step| match interpolate(&step.inputs, values) {
             Value::Array(runs) => runs.iter().map(script_timeout).sum(),
             inputs => script_timeout(&inputs),

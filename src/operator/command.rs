@@ -5,6 +5,7 @@
 //! nodes, plan, apply, and update its status. What decides is pure and has no client.
 
 mod apply;
+mod called;
 mod deadline;
 mod freeze;
 mod lifecycle;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use keelson_api::{Command, DocumentReference};
 use kube::ResourceExt as _;
 
+use super::called::{self, Cluster};
 use super::freeze::{self, Frozen, FrozenTarget};
 use super::runs::Run;
 use super::validate::{Refusal, validate};
@@ -54,6 +55,7 @@ pub fn has_begun(context: &Context, command: &Command, run: &Run) -> bool {
 async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Result<Frozen, Start>, Error> {
     let spec = &command.spec;
     let namespace = command.namespace().unwrap_or_default();
+    let site = Cluster { context, namespace: &namespace };
     let found = documents::resolve(context, &namespace, &spec.document_name, &spec.document_version).await?;
     let document = match found {
         Ok(document) => document,
@@ -66,15 +68,20 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
         Ok(validated) => validated,
         Err(refusal) => return Ok(Err(Start::Refused(refusal))),
     };
+    let called = match called::freeze(&site, &document.content, validated.bound.values()).await? {
+        Ok(called) => called,
+        Err(refusal) => return Ok(Err(Start::Refused(refusal))),
+    };
+    let execution_timeout = document.content.execution_timeout_with(&validated.bound) + called.timeout;
     run.rate = Some(validated.rate);
     let mut nodes = context.index.nodes.state();
     nodes.retain(|node| node.metadata.namespace.as_deref() == Some(&namespace));
     let frozen = Frozen {
         document: document.reference,
-        called_documents: Vec::new(),
+        called_documents: called.documents,
         fail_fast: spec.fail_fast.unwrap_or(document.fail_fast),
         strict_scripts: spec.strict_scripts.unwrap_or(document.strict_scripts),
-        execution_timeout_seconds: i64::try_from(validated.execution_timeout.as_secs()).unwrap_or(i64::MAX),
+        execution_timeout_seconds: seconds(execution_timeout),
         targets: freeze::select(spec, &validated.query, &nodes),
         lists: Vec::new(),
         lost: 0,
@@ -85,6 +92,12 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
     let ((), frozen) =
         tokio::try_join!(lifecycle::hold(context, command), lists::write(&context.client, command, frozen))?;
     Ok(frozen.map_err(Start::Refused))
+}
+
+/// The longest that an Invocation can say, where it is more.
+fn seconds(timeout: Duration) -> i64 {
+    const MOST: i64 = 2_592_000_000;
+    i64::try_from(timeout.as_secs()).unwrap_or(MOST).min(MOST)
 }
 
 fn missing(command: &Command, run: &Run, unresolved: Unresolved) -> Start {

@@ -1,13 +1,11 @@
 //! What a Command's spec means, or why it cannot run. No client is needed.
 
-use std::fmt::Display;
-use std::time::Duration;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector as ApiSelector;
 use keelson_api::{CommandSpec, Target as ApiTarget};
 use keelson_core::rate::{MaxConcurrency, MaxErrors, RateError};
 use keelson_core::target::{LabelSelector, LabelSelectorRequirement, Target, TargetQuery};
-use keelson_document::Document;
+use keelson_document::{Bound, Document};
+use std::fmt::Display;
 
 /// A spec that can run.
 #[derive(Debug)]
@@ -16,8 +14,8 @@ pub struct Validated {
     pub query: TargetQuery,
     /// How many at once and how many errors.
     pub rate: Rate,
-    /// How long a node may run it.
-    pub execution_timeout: Duration,
+    /// The parameters' values.
+    pub bound: Bound,
 }
 
 /// Rate control as written.
@@ -46,7 +44,7 @@ pub fn validate(spec: &CommandSpec, document: &Document) -> Result<Validated, Re
         reason: "InvalidParameters",
         message: joined(errors.0.iter().map(|problem| format!("spec.{problem}"))),
     })?;
-    Ok(Validated { query, rate, execution_timeout: document.execution_timeout_with(&bound) })
+    Ok(Validated { query, rate, bound })
 }
 
 /// Rate control of a spec.

@@ -68,7 +68,8 @@ mod tests {
 
     const SCRIPT: &str = "schemaVersion: '2.2'\nparameters: {port: {type: String, default: '80'}}\nmainSteps: [{action: 'aws:runShellScript', name: a, inputs: {runCommand: ['echo {{ port }}']}}]";
 
-    fn spec(kind: &str, content: Value) -> DocumentSpec {
+    fn spec(kind: &str, content: impl Into<Value>) -> DocumentSpec {
+        let content = content.into();
         serde_json::from_value(json!({ "documentType": kind, "content": content })).unwrap()
     }
 

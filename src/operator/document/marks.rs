@@ -5,10 +5,9 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_api::{Command, USED_BY_ANNOTATION};
 use kube::{Api, Resource as _};
-use serde_json::json;
 
 use super::usage::{Usage, Users};
-use super::version::{Stored, patch_metadata};
+use super::version::{Stored, change_metadata};
 use crate::error::Error;
 
 /// The most Commands that own a revision. When the Document is deleted the longest of them keeps it for all.
@@ -27,8 +26,15 @@ pub async fn write(
         if used_by == version.used_by && owners == version.owners {
             continue;
         }
-        let metadata = json!({ "annotations": { USED_BY_ANNOTATION: used_by }, "ownerReferences": owners });
-        *version = patch_metadata(api, version, metadata).await?;
+        *version = change_metadata(api, version, |metadata| {
+            let annotations = metadata.annotations.get_or_insert_default();
+            match used_by {
+                Some(used_by) => annotations.insert(USED_BY_ANNOTATION.into(), used_by),
+                None => annotations.remove(USED_BY_ANNOTATION),
+            };
+            metadata.owner_references = Some(owners);
+        })
+        .await?;
     }
     Ok(())
 }
@@ -66,7 +72,7 @@ mod tests {
         let document =
             OwnerReference { kind: "Document".into(), name: "web".into(), ..OwnerReference::default() };
         let users = Users { commands: vec![user("shop", "one"), user("far", "two")], ..Users::default() };
-        let owned = owners(&[document.clone()], "shop", Some(&users));
+        let owned = owners(std::slice::from_ref(&document), "shop", Some(&users));
         let names: Vec<_> = owned.iter().map(|owner| owner.name.as_str()).collect();
         assert_eq!(names, ["web", "one"]);
         assert_eq!(owners(&owned, "shop", Some(&users)), owned, "the same again changes nothing");

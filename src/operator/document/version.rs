@@ -7,9 +7,8 @@ use keelson_api::{
     VERSION_NAME_ANNOTATION,
 };
 use keelson_document::Content;
-use kube::api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
-use serde_json::json;
 
 use super::MANAGER;
 use super::naming::{self, Next};
@@ -72,22 +71,29 @@ pub async fn ensure(
 }
 
 async fn set_name(api: &Api<ControllerRevision>, version: &Stored, name: &str) -> Result<Stored, Error> {
-    let patch = json!({ "annotations": { VERSION_NAME_ANNOTATION: name } });
-    patch_metadata(api, version, patch).await
+    change_metadata(api, version, |metadata| {
+        metadata.annotations.get_or_insert_default().insert(VERSION_NAME_ANNOTATION.into(), name.into());
+    })
+    .await
 }
 
 /// Changes the metadata of a revision, if it is in the state that was seen.
-pub async fn patch_metadata(
+///
+/// The revision is written whole: for a patch the API server would write the data anew, with `<`, `>` and `&` in other
+/// escapes, and then refuse it as changed.
+pub async fn change_metadata(
     api: &Api<ControllerRevision>,
     version: &Stored,
-    mut metadata: serde_json::Value,
+    change: impl FnOnce(&mut ObjectMeta),
 ) -> Result<Stored, Error> {
-    let (uid, resource_version) = &version.state;
-    metadata["uid"] = json!(uid);
-    metadata["resourceVersion"] = json!(resource_version);
-    let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({ "metadata": metadata }));
-    Ok(stored(&api.patch(&version.version.revision, &parameters, &patch).await?))
+    let name = &version.version.revision;
+    let mut revision = api.get(name).await?;
+    let (uid, resource_version) = version.state.clone();
+    revision.metadata.uid = Some(uid);
+    revision.metadata.resource_version = Some(resource_version);
+    change(&mut revision.metadata);
+    let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
+    Ok(stored(&api.replace(name, &parameters, &revision).await?))
 }
 
 fn stored(revision: &ControllerRevision) -> Stored {
@@ -143,6 +149,7 @@ fn revision(
 mod tests {
     use super::*;
     use keelson_api::DocumentSpec;
+    use serde_json::json;
 
     fn document(uid: &str) -> Document {
         let spec: DocumentSpec = serde_json::from_value(json!({ "content": {} })).unwrap();

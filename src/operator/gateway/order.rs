@@ -60,7 +60,7 @@ impl KubernetesFleet {
             return Err(RecordError::NotFound);
         }
         let key = OrderKey::of(&record);
-        match self.orders.get_or_fetch(&key, self.put_together(&record)).await {
+        match self.orders.get_or_fetch(&key, Box::pin(self.put_together(&record))).await {
             Ok(order) => Ok(Order::clone(&order)),
             Err(OrderError::Call(error)) => Err(RecordError::Unavailable(error.to_string())),
             Err(OrderError::Never(message)) => {

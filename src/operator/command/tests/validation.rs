@@ -23,7 +23,8 @@ const PORT: &str = r#"{"port": ["8080"]}"#;
 
 fn check(fields: serde_json::Value) -> Result<u64, Refusal> {
     let document = keelson_document::parse(DOCUMENT).unwrap();
-    validate(&spec(fields), &document).map(|validated| validated.execution_timeout.as_secs())
+    let validated = validate(&spec(fields), &document)?;
+    Ok(document.execution_timeout_with(&validated.bound).as_secs())
 }
 
 fn parameters(text: &str) -> serde_json::Value {
