@@ -46,13 +46,17 @@ pub async fn all(lab: &Lab, cases: &[&Recorded], progress: impl Fn(&str)) -> any
         progress(&name);
         answers.insert(name, answer);
     }
+    let node = lab.nodes.first().context("the lab has no node")?;
+    if alone.iter().any(|recorded| recorded.case.reboots) {
+        lab.keelson.reboot_at_once(node).await?;
+    }
     for recorded in alone {
         web.serve(recorded.case.web_files());
         let (name, answer) = one(lab, recorded).await;
         progress(&name);
         answers.insert(name, answer);
         if recorded.case.reboots {
-            lab.nodes.first().context("the lab has no node")?.wait_running().await?;
+            node.wait_running().await?;
         }
         web.serve(Files::new());
     }

@@ -58,6 +58,14 @@ impl Keelson {
         self.online(&node.host_name()).await
     }
 
+    /// Has the agent of a node reboot it at once where a document asks for it: the product gives who is logged in a
+    /// minute.
+    pub async fn reboot_at_once(&self, node: &Node) -> anyhow::Result<()> {
+        node.write("/etc/keelson/agent.env", "KEELSON_REBOOT_COMMAND=systemctl reboot\n")?;
+        node.shell(&format!("systemctl restart {AGENT_UNIT}")).await?;
+        Ok(())
+    }
+
     /// The ManagedNode of a host name, once it is Online.
     pub async fn online(&self, host_name: &str) -> anyhow::Result<ManagedNode> {
         self.node_with(host_name, PingStatus::Online, ENROL_TIMEOUT).await
