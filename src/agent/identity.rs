@@ -1,7 +1,7 @@
 //! Who this node is: a key, a certificate of it, the CA it trusts and where the gateway is, in one folder that
 //! is replaced as a whole.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,9 @@ pub enum IdentityError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It is not this server's identity any more.
+    #[error("this server was enrolled anew meanwhile, or is not enrolled any more")]
+    Replaced,
     /// The key could not be made.
     #[error(transparent)]
     Key(#[from] key::KeyError),
@@ -80,6 +83,7 @@ impl std::fmt::Debug for Identity {
 /// Where an identity is kept.
 #[derive(Debug, Clone)]
 pub struct IdentityFolder {
+    state: PathBuf,
     path: PathBuf,
     staged: PathBuf,
 }
@@ -87,7 +91,7 @@ pub struct IdentityFolder {
 impl IdentityFolder {
     /// The identity of the agent with this state folder.
     pub fn new(state: &Path) -> Self {
-        Self { path: state.join("identity"), staged: state.join("identity.new") }
+        Self { state: state.to_owned(), path: state.join("identity"), staged: state.join("identity.new") }
     }
 
     /// The identity, or nothing if this node is not enrolled.
@@ -123,6 +127,7 @@ impl IdentityFolder {
         write(CERTIFICATE, identity.certificate.as_bytes())?;
         write(CA, identity.ca.as_bytes())?;
         write(NODE, &json(&identity.record))?;
+        let _lock = self.lock()?;
         if self.path.exists() {
             // Exchanged in one go, so that no moment has no identity; then the former one goes.
             renameat_with(CWD, &self.staged, CWD, &self.path, RenameFlags::EXCHANGE)
@@ -132,26 +137,49 @@ impl IdentityFolder {
             fs::rename(&self.staged, &self.path)
                 .map_err(|error| FileError::new("create", &self.path, error))?;
         }
-        Ok(self.path.parent().map_or(Ok(()), files::sync_folder)?)
+        Ok(files::sync_folder(&self.state)?)
     }
 
-    /// Stores a renewed certificate.
-    pub fn replace_certificate(&self, certificate: &str) -> Result<(), IdentityError> {
-        Ok(files::replace(&self.path.join(CERTIFICATE), certificate.as_bytes(), Durability::Durable)?)
+    /// Whether `identity`, with whatever certificate, CA and addresses, is still this server's.
+    pub fn holds(&self, identity: &Identity) -> Result<bool, IdentityError> {
+        let present = self.load()?;
+        Ok(present
+            .is_some_and(|present| present.key == identity.key && present.record.uid == identity.record.uid))
     }
 
-    /// Stores another CA bundle.
-    pub fn replace_ca(&self, ca: &str) -> Result<(), IdentityError> {
-        Ok(files::replace(&self.path.join(CA), ca.as_bytes(), Durability::Durable)?)
+    /// Stores a renewed certificate of `identity`.
+    pub fn replace_certificate(&self, identity: &Identity, certificate: &str) -> Result<(), IdentityError> {
+        self.replace(identity, CERTIFICATE, certificate.as_bytes())
     }
 
-    /// Stores other addresses.
-    pub fn replace_record(&self, record: &NodeRecord) -> Result<(), IdentityError> {
-        Ok(files::replace(&self.path.join(NODE), &json(record), Durability::Durable)?)
+    /// Stores another CA bundle of `identity`.
+    pub fn replace_ca(&self, identity: &Identity, ca: &str) -> Result<(), IdentityError> {
+        self.replace(identity, CA, ca.as_bytes())
+    }
+
+    /// Stores the record of `identity`, whose addresses are others than before.
+    pub fn replace_record(&self, identity: &Identity) -> Result<(), IdentityError> {
+        self.replace(identity, NODE, &json(&identity.record))
+    }
+
+    /// Replaces a part, unless the whole was replaced by an enrolment, which is another process.
+    fn replace(&self, identity: &Identity, part: &str, text: &[u8]) -> Result<(), IdentityError> {
+        let _lock = self.lock()?;
+        if !self.holds(identity)? {
+            return Err(IdentityError::Replaced);
+        }
+        Ok(files::replace(&self.path.join(part), text, Durability::Durable)?)
+    }
+
+    /// One change at a time, whichever process makes it, as long as the file is open.
+    fn lock(&self) -> Result<File, FileError> {
+        let locked = File::open(&self.state).and_then(|state| state.lock().map(|()| state));
+        locked.map_err(|error| FileError::new("lock", &self.state, error))
     }
 
     /// Removes the identity; none is fine. The record goes first: without it nobody is enrolled.
     pub fn remove(&self) -> Result<(), IdentityError> {
+        let _lock = self.lock()?;
         match fs::remove_file(self.path.join(NODE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(FileError::new("remove", &self.path.join(NODE), error).into());

@@ -157,6 +157,16 @@ impl Journal {
         )
     }
 
+    /// The control plane knows that a run was refused.
+    pub fn acknowledge_refusal(&self, uid: &str) -> Result<(), JournalError> {
+        let change = |entry: &mut Entry| {
+            if let State::Refused(message) = &mut entry.state {
+                entry.state = State::RefusalAcknowledged(std::mem::take(message));
+            }
+        };
+        self.change(uid, change, |_| Ok(()))
+    }
+
     /// Keeps how a run ended.
     pub fn finish(&self, uid: &str, result: &RunResult) -> Result<(), JournalError> {
         let bytes = result.encode_to_vec();
@@ -191,7 +201,7 @@ impl Journal {
         )
     }
 
-    /// The archive has all output of an acknowledged run.
+    /// The archive has all output of an acknowledged run, and the control plane knows.
     pub fn complete_output(&self, uid: &str) -> Result<(), JournalError> {
         let change = |entry: &mut Entry| {
             if let State::Acknowledged(Some(retired)) = &mut entry.state {
@@ -210,7 +220,7 @@ impl Journal {
     pub fn forget(&self) -> Result<(), JournalError> {
         let lived = self.lived();
         let over = |entry: &Entry| {
-            matches!(entry.state, State::Acknowledged(None) | State::Refused(_))
+            matches!(entry.state, State::Acknowledged(None) | State::RefusalAcknowledged(_))
                 && lived >= entry.accepted_at + Duration::from_millis(entry.expires_in_ms) + TOMBSTONE
         };
         let forgotten: Vec<_> = self.entries()?.into_iter().filter(|(_, entry)| over(entry)).collect();

@@ -43,7 +43,7 @@ pub async fn renew(
     let certificate =
         answer.map_err(|status| RenewError::Gateway(Box::new(status)))?.into_inner().certificate;
     Validity::of(&certificate).map_err(|error| RenewError::Unusable(error.to_string()))?;
-    folder.replace_certificate(&certificate)?;
+    folder.replace_certificate(identity, &certificate)?;
     identity.certificate = certificate;
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::journal::{Entry, Journal, JournalError, State};
 use crate::run_directory::RunDirectory;
 
+mod cancel;
 #[cfg(test)]
 pub mod fixture;
 mod folder;
@@ -49,8 +50,11 @@ enum Phase {
     /// Has a result; the control plane does not know. `announced` says whether it was told on this connection,
     /// and if so whether output was pending.
     Finished { since: Instant, announced: Option<bool> },
-    /// The control plane knows; the archive has not got all output.
-    Reported,
+    /// The control plane knows the result. `complete` says whether the archive has all output: if so, the control
+    /// plane is told until it knows that too.
+    Reported { complete: bool },
+    /// Waited for too long and never runs; the control plane does not know.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -93,7 +97,7 @@ pub struct Summary {
     pub running: Vec<String>,
     /// Runs that wait for their turn.
     pub queued: usize,
-    /// Results the control plane does not know of.
+    /// Results and refusals the control plane does not know of.
     pub unacknowledged: usize,
 }
 
@@ -123,24 +127,33 @@ impl Runs {
         let mut entries = inner.journal.entries()?;
         entries.sort_by_key(|(_, entry)| entry.accepted_at);
         for (uid, entry) in entries {
-            let phase = match &entry.state {
-                State::Accepted => self.recovered_phase(&inner.journal, &uid, entry.begun_in.as_deref()),
-                State::Finished => Phase::Finished { since: Instant::now(), announced: None },
-                State::Acknowledged(Some(retired)) if retired.output_pending => Phase::Reported,
-                State::Acknowledged(_) | State::Refused(_) => continue,
-            };
-            if phase == Phase::Queued {
-                inner.queue.push_back(uid.clone());
-            }
-            if phase == Phase::Running {
-                self.spawn_supervision(&uid, &entry.invocation);
-            }
-            inner.active.insert(uid, Active { invocation: entry.invocation, phase });
+            self.take_up(&mut inner, &uid, &entry);
         }
         self.start_due(&mut inner);
         drop(inner);
         self.output.notify_one();
         Ok(())
+    }
+
+    /// Takes up a run of the journal, unless it is done with.
+    fn take_up(self: &Arc<Self>, inner: &mut Inner, uid: &str, entry: &Entry) {
+        let phase = match &entry.state {
+            State::Accepted => self.recovered_phase(&inner.journal, uid, entry.begun_in.as_deref()),
+            State::Finished => Phase::Finished { since: Instant::now(), announced: None },
+            State::Acknowledged(Some(retired)) if retired.output_pending => {
+                Phase::Reported { complete: false }
+            }
+            State::Refused(_) => Phase::Refused,
+            State::Acknowledged(_) | State::RefusalAcknowledged(_) => return,
+        };
+        match phase {
+            Phase::Queued => inner.queue.push_back(uid.to_owned()),
+            Phase::Running => self.spawn_supervision(uid, &entry.invocation),
+            // Its folder may have been left by an agent that was killed when it had just refused it.
+            Phase::Refused => drop(folder::remove(self.setting.directory(uid).path())),
+            Phase::AwaitsReboot | Phase::Finished { .. } | Phase::Reported { .. } => {}
+        }
+        inner.active.insert(uid.to_owned(), Active { invocation: entry.invocation.clone(), phase });
     }
 
     /// A run that nobody has begun waits its turn; any other is looked after at once.
@@ -204,31 +217,6 @@ impl Runs {
         self.start_due(inner);
     }
 
-    /// Cancels a run: at once if it waits, through its worker if it has one; no effect if it has ended.
-    pub fn cancel(self: &Arc<Self>, uid: &str) {
-        let mut inner = self.lock();
-        let Some(active) = inner.active.get_mut(uid) else { return };
-        match active.phase {
-            Phase::Queued => {
-                active.phase = Phase::Running; // until its result is kept, at once: not to be started any more
-                let invocation = active.invocation.clone();
-                inner.queue.retain(|queued| queued != uid);
-                let runs = Arc::clone(self);
-                let uid = uid.to_owned();
-                tokio::spawn(async move {
-                    let subject = outcome::Subject { command_uid: &uid, invocation: &invocation };
-                    runs.finish(&uid, &outcome::cancelled(subject)).await;
-                });
-            }
-            Phase::Running | Phase::AwaitsReboot => {
-                if let Err(error) = self.setting.directory(uid).cancel() {
-                    tracing::error!(%error, "cannot cancel a run");
-                }
-            }
-            Phase::Finished { .. } | Phase::Reported => {}
-        }
-    }
-
     /// Waits until there may be output to send or a result to tell.
     pub async fn output_wanted(&self) {
         self.output.notified().await;
@@ -253,8 +241,8 @@ impl Runs {
             match active.phase {
                 Phase::Queued => summary.queued += 1,
                 Phase::Running | Phase::AwaitsReboot => summary.running.push(active.invocation.clone()),
-                Phase::Finished { .. } => summary.unacknowledged += 1,
-                Phase::Reported => {}
+                Phase::Finished { .. } | Phase::Refused => summary.unacknowledged += 1,
+                Phase::Reported { .. } => {}
             }
         }
         summary
@@ -301,10 +289,12 @@ impl Runs {
         }
         inner.journal.refuse(uid, TOO_LATE)?;
         tracing::warn!(command = uid, "{TOO_LATE}");
-        if let Some(active) = inner.active.remove(uid) {
+        if let Some(active) = inner.active.get_mut(uid) {
+            active.phase = Phase::Refused;
+            let invocation = active.invocation.clone();
             inner.say(Notice::Refused {
                 command_uid: uid.to_owned(),
-                invocation: active.invocation,
+                invocation,
                 reason: RefusalReason::Expired,
                 message: TOO_LATE.to_owned(),
             });

@@ -32,7 +32,7 @@ const REPLACED_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::f
 const MOVE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// A node that was removed asks this rarely whether it is wanted again.
 const REMOVED_WAIT: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
-/// And looks this often whether it was enrolled anew.
+/// A node looks this often whether it was enrolled anew.
 const IDENTITY_LOOK: Duration = Duration::from_secs(2);
 
 /// What the session works for and with.
@@ -81,6 +81,9 @@ impl Session {
                 Err(RenewError::Gateway(status)) if means_removed(&status) => {
                     return End::Removed(renewal::said(&status));
                 }
+                Err(error @ RenewError::Identity(IdentityError::Replaced)) => {
+                    return End::Broken(error.to_string());
+                }
                 // Perhaps it is this machine's clock that is wrong: the gateway decides.
                 Err(error) => tracing::warn!(%error, "going on with the present certificate"),
             }
@@ -95,7 +98,18 @@ impl Session {
         let channel = connection.channel.clone();
         tokio::select! {
             end = stream::attach(self, connection, identity.clone(), attempt) => end,
-            end = self.keep_renewed(channel, identity) => end,
+            end = self.keep_renewed(channel, identity.clone()) => end,
+            end = self.replaced(&identity) => end,
+        }
+    }
+
+    /// Waits until this server was enrolled anew or left.
+    async fn replaced(&self, identity: &Identity) -> End {
+        loop {
+            sleep(IDENTITY_LOOK).await;
+            if let Ok(false) = self.folder.holds(identity) {
+                return End::Broken(IdentityError::Replaced.to_string());
+            }
         }
     }
 
@@ -122,6 +136,9 @@ impl Session {
                 Ok(()) => return End::Renewed,
                 Err(RenewError::Gateway(status)) if means_removed(&status) => {
                     return End::Removed(renewal::said(&status));
+                }
+                Err(error @ RenewError::Identity(IdentityError::Replaced)) => {
+                    return End::Broken(error.to_string());
                 }
                 Err(error) => {
                     tracing::warn!(%error, "trying again later");
@@ -163,7 +180,7 @@ impl Session {
     fn keep_reach(&self, welcome: &Welcome, identity: &mut Identity) -> Result<(), IdentityError> {
         if !welcome.ca_bundle.is_empty() && welcome.ca_bundle != identity.ca {
             if Reach::is_ca_bundle(&welcome.ca_bundle) {
-                self.folder.replace_ca(&welcome.ca_bundle)?;
+                self.folder.replace_ca(identity, &welcome.ca_bundle)?;
                 identity.ca.clone_from(&welcome.ca_bundle);
                 tracing::info!("the CA bundle is replaced");
             } else {
@@ -172,7 +189,7 @@ impl Session {
         }
         if !welcome.addresses.is_empty() && welcome.addresses != identity.record.addresses {
             identity.record.addresses.clone_from(&welcome.addresses);
-            self.folder.replace_record(&identity.record)?;
+            self.folder.replace_record(identity)?;
         }
         Ok(())
     }

@@ -77,13 +77,30 @@ fn every_file_is_for_its_owner_alone() {
 #[test]
 fn parts_are_replaced_one_by_one() {
     let (_state, folder, mut identity) = enrolled();
-    folder.replace_certificate("renewed").unwrap();
-    folder.replace_ca("other ca").unwrap();
+    folder.replace_certificate(&identity, "renewed").unwrap();
+    folder.replace_ca(&identity, "other ca").unwrap();
     identity.record.addresses = vec!["elsewhere:1".into()];
-    folder.replace_record(&identity.record).unwrap();
+    folder.replace_record(&identity).unwrap();
     let loaded = folder.load().unwrap().unwrap();
     assert_eq!((loaded.certificate.as_str(), loaded.ca.as_str()), ("renewed", "other ca"));
     assert_eq!(loaded.record, identity.record);
+}
+
+#[test]
+fn a_part_of_a_former_identity_does_not_get_into_the_present_one() {
+    let (_state, folder, former) = enrolled();
+    let other = identity("mi-2", &folder.stage_key(true).unwrap());
+    folder.adopt(&other).unwrap();
+    for late in [
+        folder.replace_certificate(&former, "renewed"),
+        folder.replace_ca(&former, "other ca"),
+        folder.replace_record(&former),
+    ] {
+        assert!(matches!(late, Err(IdentityError::Replaced)), "{late:?}");
+    }
+    assert_eq!(folder.load().unwrap(), Some(other));
+    folder.remove().unwrap();
+    assert!(matches!(folder.replace_certificate(&former, "renewed"), Err(IdentityError::Replaced)));
 }
 
 #[test]

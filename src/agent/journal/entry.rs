@@ -13,8 +13,11 @@ pub enum State {
     Finished,
     /// The control plane knows. Empty once the run's folder is gone.
     Acknowledged(Option<Retired>),
-    /// It was accepted, waited for too long and never ran; with the reason.
+    /// It was accepted, waited for too long and never ran; with the reason. The control plane has not said that it
+    /// knows.
     Refused(String),
+    /// The same, and the control plane knows.
+    RefusalAcknowledged(String),
 }
 
 /// What an acknowledged run has left on the disk.

@@ -100,9 +100,14 @@ fn what_was_never_acknowledged_is_never_forgotten() {
     journal.accept("uid-1", &entry(), &order()).unwrap();
     journal.accept("uid-2", &entry(), &order()).unwrap();
     journal.finish("uid-2", &result()).unwrap();
+    journal.accept("uid-3", &entry(), &order()).unwrap();
+    journal.refuse("uid-3", "too late").unwrap();
     journal.lived_before = DAY * 365;
     journal.forget().unwrap();
-    assert_eq!(journal.entries().unwrap().len(), 2);
+    assert_eq!(journal.entries().unwrap().len(), 3);
+    journal.acknowledge_refusal("uid-3").unwrap();
+    journal.forget().unwrap();
+    assert_eq!(journal.entry("uid-3").unwrap(), None);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Phase, Runs};
+use super::{Inner, Notice, Phase, Runs};
+use crate::journal::State;
 use crate::run_directory::RunDirectory;
 
 /// A run whose output is, or will be, in the archive.
@@ -39,8 +40,12 @@ impl Runs {
                     OutputStage::ResultWaits(since.max(inner.attached))
                 }
                 Phase::Running | Phase::AwaitsReboot => OutputStage::Growing,
-                Phase::Finished { announced: Some(true), .. } | Phase::Reported => OutputStage::Late,
-                Phase::Queued | Phase::Finished { .. } => return None,
+                Phase::Finished { announced: Some(true), .. } | Phase::Reported { complete: false } => {
+                    OutputStage::Late
+                }
+                Phase::Queued | Phase::Finished { .. } | Phase::Reported { .. } | Phase::Refused => {
+                    return None;
+                }
             };
             Some(OutputTask {
                 command_uid: uid.clone(),
@@ -54,19 +59,26 @@ impl Runs {
         tasks
     }
 
-    /// The archive has all output of a run whose result was told before.
+    /// The archive has all output of a run whose result was told before, with its output pending: it is told again.
     pub fn output_complete(&self, uid: &str) {
         let mut inner = self.lock();
+        let left = inner.has_left_its_output(uid);
         let Some(active) = inner.active.get_mut(uid) else { return };
         match &mut active.phase {
-            Phase::Finished { announced, .. } => *announced = announced.map(|_| false),
-            Phase::Reported => {
-                if let Err(error) = inner.journal.complete_output(uid) {
-                    tracing::error!(%error, "cannot keep that output is complete");
-                }
-                inner.active.remove(uid);
-            }
-            Phase::Queued | Phase::Running | Phase::AwaitsReboot => {}
+            Phase::Finished { announced, .. } if *announced == Some(true) => *announced = Some(false),
+            Phase::Reported { complete } if left => *complete = true,
+            // Its folder had to make room, so that nobody can tell whether the archive has all.
+            Phase::Reported { .. } => return drop(inner.active.remove(uid)),
+            _ => return,
         }
+        inner.say(Notice::Finished { command_uid: uid.to_owned(), output_pending: false });
+    }
+}
+
+impl Inner {
+    /// Whether an acknowledged run still has its folder.
+    fn has_left_its_output(&self, uid: &str) -> bool {
+        let entry = self.journal.entry(uid).ok().flatten();
+        entry.is_some_and(|entry| matches!(entry.state, State::Acknowledged(Some(_))))
     }
 }

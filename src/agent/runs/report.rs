@@ -1,5 +1,6 @@
 //! What the control plane is told of the runs, and what it acknowledges.
 
+use std::path::Path;
 use std::time::Instant;
 
 use keelson_protocol::v1::{Accepted, AgentMessage, Dispatch};
@@ -7,29 +8,41 @@ use tokio::sync::mpsc;
 
 use super::notice::{self, Notice, RefusalReason};
 use super::{Inner, Phase, Runs, folder};
-use crate::journal::{Entry, State};
+use crate::journal::{Entry, JournalError, State};
 
 impl Runs {
     /// Begins to tell the control plane what happens, on a new connection: what is not finished, for Hello, and
-    /// everything else from then on. What has ended and is not acknowledged is told again.
+    /// everything else from then on. What is over and not acknowledged is told again.
     pub fn attach(&self) -> (Vec<Accepted>, mpsc::UnboundedReceiver<Notice>) {
         let mut inner = self.lock();
         let (sender, receiver) = mpsc::unbounded_channel();
         inner.notices = Some(sender);
         inner.attached = Instant::now();
-        let mut running = Vec::new();
+        let (mut running, mut over) = (Vec::new(), Vec::new());
         for (uid, active) in &mut inner.active {
             match &mut active.phase {
                 Phase::Queued | Phase::Running | Phase::AwaitsReboot => {}
                 // Its output may take a while; until the result follows, the gateway knows that one will.
                 Phase::Finished { announced, .. } => *announced = None,
-                Phase::Reported => continue,
+                Phase::Refused | Phase::Reported { complete: true } => {
+                    over.push(uid.clone());
+                    continue;
+                }
+                Phase::Reported { complete: false } => continue,
             }
             running.push(Accepted { command_uid: uid.clone(), invocation: active.invocation.clone() });
+        }
+        for uid in over {
+            inner.say_again(&uid);
         }
         drop(inner);
         self.output.notify_one();
         (running, receiver)
+    }
+
+    /// Tells again where a run stands.
+    pub fn say_again(&self, uid: &str) {
+        self.lock().say_again(uid);
     }
 
     /// The connection is gone: nobody listens.
@@ -58,26 +71,28 @@ impl Runs {
         }
     }
 
-    /// The control plane has the result of a run.
-    pub fn acknowledged(&self, uid: &str) {
+    /// The control plane has the result of a run, `output_pending` as it was in that result, or its refusal.
+    pub fn acknowledged(&self, uid: &str, output_pending: bool) {
         let mut inner = self.lock();
-        let Some(active) = inner.active.get_mut(uid) else { return };
-        let Phase::Finished { announced, .. } = active.phase else { return };
-        // One that was acknowledged without having been told on this connection may have output left.
-        let pending = announced.unwrap_or(true);
-        let folder_bytes = folder::size(self.setting.directory(uid).path());
-        if let Err(error) = inner.journal.acknowledge(uid, folder_bytes, pending) {
-            // It stays unacknowledged, is told again on the next connection and acknowledged again.
-            tracing::error!(%error, "cannot keep an acknowledgement");
-            return;
-        }
-        inner.retired_bytes = inner.retired_bytes.saturating_add(folder_bytes);
-        if pending {
-            if let Some(active) = inner.active.get_mut(uid) {
-                active.phase = Phase::Reported;
+        let Some(phase) = inner.active.get(uid).map(|active| active.phase.clone()) else { return };
+        let folder = self.setting.directory(uid);
+        let kept = match phase {
+            Phase::Finished { announced, .. } => inner.retire(uid, announced, output_pending, folder.path()),
+            Phase::Reported { complete: true } if !output_pending => {
+                inner.journal.complete_output(uid).map(|()| None)
             }
-        } else {
-            inner.active.remove(uid);
+            Phase::Refused => inner.journal.acknowledge_refusal(uid).map(|()| None),
+            Phase::Queued | Phase::Running | Phase::AwaitsReboot | Phase::Reported { .. } => return,
+        };
+        match kept {
+            Ok(None) => drop(inner.active.remove(uid)),
+            Ok(Some(phase)) => {
+                if let Some(active) = inner.active.get_mut(uid) {
+                    active.phase = phase;
+                }
+            }
+            // It stays unacknowledged, is told again on the next connection and acknowledged again.
+            Err(error) => return tracing::error!(%error, "cannot keep an acknowledgement"),
         }
         drop(inner);
         self.retired.notify_one();
@@ -93,6 +108,32 @@ impl Inner {
         }
     }
 
+    /// Keeps that a result is acknowledged; what is left of the run, if anything.
+    fn retire(
+        &mut self,
+        uid: &str,
+        announced: Option<bool>,
+        output_pending: bool,
+        folder: &Path,
+    ) -> Result<Option<Phase>, JournalError> {
+        // One that was acknowledged without having been told on this connection may have output left. One that was
+        // told twice, the second time without output pending, is acknowledged twice.
+        let complete = announced == Some(false);
+        let pending = output_pending || !complete;
+        let folder_bytes = folder::size(folder);
+        self.journal.acknowledge(uid, folder_bytes, pending)?;
+        self.retired_bytes = self.retired_bytes.saturating_add(folder_bytes);
+        Ok(pending.then_some(Phase::Reported { complete }))
+    }
+
+    fn say_again(&mut self, uid: &str) {
+        match self.journal.entry(uid) {
+            Ok(Some(entry)) => self.answer_again(uid, &entry),
+            Ok(None) => tracing::warn!(command = uid, "a run that is asked about is not known here"),
+            Err(error) => tracing::error!(%error, "cannot look up a run"),
+        }
+    }
+
     pub(super) fn answer_again(&mut self, uid: &str, entry: &Entry) {
         let (command_uid, invocation) = (uid.to_owned(), entry.invocation.clone());
         match &entry.state {
@@ -105,10 +146,15 @@ impl Inner {
                 _ => self.say(Notice::Accepted { command_uid, invocation }),
             },
             State::Acknowledged(retired) => {
-                let output_pending = retired.as_ref().is_some_and(|retired| retired.output_pending);
+                let complete = matches!(
+                    self.active.get(uid).map(|active| &active.phase),
+                    Some(Phase::Reported { complete: true })
+                );
+                let output_pending =
+                    !complete && retired.as_ref().is_some_and(|retired| retired.output_pending);
                 self.say(Notice::Finished { command_uid, output_pending });
             }
-            State::Refused(message) => self.say(Notice::Refused {
+            State::Refused(message) | State::RefusalAcknowledged(message) => self.say(Notice::Refused {
                 command_uid,
                 invocation,
                 reason: RefusalReason::Expired,

@@ -96,6 +96,10 @@ fn accepted(uid: &str) -> Notice {
     Notice::Accepted { command_uid: uid.into(), invocation: format!("i-{uid}") }
 }
 
+fn finished(uid: &str, output_pending: bool) -> Notice {
+    Notice::Finished { command_uid: uid.into(), output_pending }
+}
+
 /// Lets every worker go on that waits, and those that start later.
 fn release(hold: &Path) {
     let pipe = fs::OpenOptions::new().read(true).write(true).open(hold).unwrap();
@@ -112,9 +116,9 @@ async fn a_dispatch_that_comes_twice_runs_once_and_is_answered_each_time() {
     assert_eq!(fixture.notices.recv().await, Some(accepted("a")));
     assert_eq!(fixture.finished("a").await.status, "Success");
     fixture.runs.announce("a", false);
-    let finished = Notice::Finished { command_uid: "a".into(), output_pending: false };
+    let finished = finished("a", false);
     assert_eq!(fixture.notices.recv().await, Some(finished.clone()));
-    fixture.runs.acknowledged("a");
+    fixture.runs.acknowledged("a", false);
     fixture.dispatch("a", 60_000);
     assert_eq!(fixture.notices.recv().await, Some(finished), "an acknowledged result is told again");
     assert_eq!(fixture.starts(), 1);
@@ -195,6 +199,74 @@ async fn what_waits_for_too_long_is_refused_and_stays_refused() {
 }
 
 #[tokio::test]
+async fn a_refusal_of_what_was_accepted_is_told_on_each_connection_until_it_is_acknowledged() {
+    let fixture = Fixture::new();
+    let hold = fixture.hold();
+    for uid in ["a", "b", "c", "d", "e"] {
+        fixture.dispatch(uid, 60_000);
+    }
+    fixture.dispatch("late", 1);
+    fixture.runs.detach();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    release(&hold);
+    for uid in ["a", "b", "c", "d", "e"] {
+        fixture.finished(uid).await;
+        fixture.runs.announce(uid, false);
+        fixture.runs.acknowledged(uid, false);
+    }
+    while fixture.runs.summary().queued > 0 {
+        fixture.runs.changed().await;
+    }
+    let refused = |notices: &mut mpsc::UnboundedReceiver<Notice>| {
+        matches!(notices.try_recv(), Ok(Notice::Refused { command_uid, reason: RefusalReason::Expired, .. })
+            if command_uid == "late")
+    };
+    let (running, mut notices) = fixture.runs.attach();
+    assert!(running.is_empty() && refused(&mut notices));
+    let mut fixture = fixture.again().await;
+    assert!(refused(&mut fixture.notices));
+    assert_eq!(fixture.runs.summary().unacknowledged, 1);
+    fixture.runs.acknowledged("late", false);
+    assert_eq!(fixture.runs.summary(), Summary::default());
+    let mut fixture = fixture.again().await;
+    assert!(fixture.notices.try_recv().is_err());
+    fixture.dispatch("late", 60_000);
+    assert!(refused(&mut fixture.notices), "it stays refused");
+}
+
+#[tokio::test]
+async fn a_run_that_is_only_in_the_journal_is_cancelled_without_being_started() {
+    let fixture = Fixture::new();
+    let entry = Entry {
+        invocation: "i-a".into(),
+        state: State::Accepted,
+        accepted_at: Duration::ZERO,
+        accepted_unix_ms: clock::unix_ms(),
+        boot_id: "boot-1".into(),
+        begun_in: None,
+        start_before: clock::since_boot() + Duration::from_secs(60),
+        expires_in_ms: 60_000,
+    };
+    fixture.runs.with_journal(|journal| journal.accept("a", &entry, &fixture::order("a")).unwrap());
+    fixture.runs.cancel("a");
+    assert_eq!(fixture.finished("a").await.status, "Cancelled");
+    assert_eq!(fixture.starts(), 0);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_cancel_of_what_is_done_with_is_how_it_ended() {
+    let mut fixture = Fixture::new();
+    fixture.dispatch("a", 60_000);
+    fixture.notices.recv().await;
+    fixture.finished("a").await;
+    fixture.runs.announce("a", false);
+    fixture.runs.acknowledged("a", false);
+    assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
+    fixture.runs.cancel("a");
+    assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
+}
+
+#[tokio::test]
 async fn a_run_that_waits_is_cancelled_without_being_started() {
     let fixture = Fixture::new();
     let hold = fixture.hold();
@@ -218,12 +290,69 @@ async fn a_result_is_kept_and_told_again_by_the_next_agent_until_it_is_acknowled
     assert_eq!(fixture.runs.summary().unacknowledged, 1);
     let tasks = fixture.runs.output_tasks();
     assert!(matches!(tasks[0].stage, OutputStage::ResultWaits(_)), "{tasks:?}");
-    fixture.runs.announce("a", true);
-    fixture.runs.acknowledged("a");
+    fixture.runs.announce("a", false);
+    fixture.runs.acknowledged("a", false);
     let fixture = fixture.again().await;
+    assert!(fixture.runs.output_tasks().is_empty());
+    assert_eq!(fixture.runs.summary(), Summary::default());
+}
+
+#[tokio::test]
+async fn a_result_whose_output_was_pending_is_told_again_when_the_archive_has_it_until_that_is_acknowledged()
+{
+    let mut fixture = Fixture::new();
+    fixture.dispatch("a", 60_000);
+    assert_eq!(fixture.notices.recv().await, Some(accepted("a")));
+    fixture.finished("a").await;
+    fixture.runs.announce("a", true);
+    assert_eq!(fixture.notices.recv().await, Some(finished("a", true)));
+    fixture.runs.acknowledged("a", true);
+    let mut fixture = fixture.again().await;
     assert_eq!(fixture.runs.output_tasks()[0].stage, OutputStage::Late);
     fixture.runs.output_complete("a");
-    assert!(fixture.again().await.runs.output_tasks().is_empty());
+    assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
+    assert!(fixture.runs.output_tasks().is_empty());
+    fixture.runs.detach();
+    let (running, mut notices) = fixture.runs.attach();
+    assert!(running.is_empty(), "the control plane has its result");
+    assert_eq!(notices.recv().await, Some(finished("a", false)), "it was not acknowledged");
+    fixture.runs.acknowledged("a", true);
+    assert_eq!(fixture.runs.attach().1.try_recv(), Ok(finished("a", false)), "what was before is no answer");
+    fixture.runs.acknowledged("a", false);
+    let mut fixture = fixture.again().await;
+    assert!(fixture.runs.output_tasks().is_empty() && fixture.notices.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn output_that_arrives_before_its_pending_result_is_acknowledged_is_told_all_the_same() {
+    let mut fixture = Fixture::new();
+    fixture.dispatch("a", 60_000);
+    fixture.notices.recv().await;
+    fixture.finished("a").await;
+    fixture.runs.announce("a", true);
+    fixture.runs.output_complete("a");
+    for pending in [true, false] {
+        assert_eq!(fixture.notices.recv().await, Some(finished("a", pending)));
+    }
+    fixture.runs.acknowledged("a", true);
+    fixture.runs.say_again("a");
+    assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
+    fixture.runs.acknowledged("a", false);
+    assert!(fixture.runs.attach().1.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn output_that_had_to_make_room_is_never_said_to_have_arrived() {
+    let mut fixture = Fixture::new();
+    fixture.dispatch("a", 60_000);
+    fixture.notices.recv().await;
+    fixture.finished("a").await;
+    fixture.runs.announce("a", true);
+    fixture.notices.recv().await;
+    fixture.runs.acknowledged("a", true);
+    fixture.runs.with_journal(|journal| journal.remove_folder("a").unwrap());
+    fixture.runs.output_complete("a");
+    assert!(fixture.notices.try_recv().is_err() && fixture.runs.output_tasks().is_empty());
 }
 
 #[tokio::test]

@@ -111,7 +111,8 @@ fn obey(session: &Session, message: GatewayMessage) -> Option<End> {
     match message.message? {
         FromGateway::Dispatch(dispatch) => session.runs.dispatch(&dispatch, clock::since_boot()),
         FromGateway::Cancel(cancel) => session.runs.cancel(&cancel.command_uid),
-        FromGateway::ResultAck(ack) => session.runs.acknowledged(&ack.command_uid),
+        FromGateway::ResultAck(ack) => session.runs.acknowledged(&ack.command_uid, ack.output_pending),
+        FromGateway::SayAgain(asked) => session.runs.say_again(&asked.command_uid),
         FromGateway::Goodbye(goodbye) => return Some(ended(goodbye)),
         FromGateway::Welcome(_) => {}
     }

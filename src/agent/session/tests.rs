@@ -1,12 +1,13 @@
 use keelson_protocol::v1::agent_message::Message as FromAgent;
 use keelson_protocol::v1::gateway_message::Message as ToAgent;
-use keelson_protocol::v1::{Dispatch, Goodbye};
+use keelson_protocol::v1::{Dispatch, Goodbye, ResultAck};
 
 use super::*;
 use crate::facts::Platform;
 use crate::fake_gateway::{Authority, FakeGateway};
 use crate::identity::{NodeRecord, key};
 use crate::journal::Journal;
+use crate::run_directory::Stream;
 use crate::runs::Setting;
 
 struct Fixture {
@@ -161,7 +162,7 @@ async fn a_node_that_was_removed_stays_quiet_until_it_has_another_identity() {
         let link = fixture.session.link.borrow().clone();
         assert_eq!(link, Link::Removed { reason: "deleted".into() });
         assert!(fixture.session.folder.load().unwrap().is_some(), "its files stay");
-        fixture.session.folder.replace_certificate("another").unwrap();
+        fixture.session.folder.replace_certificate(&fixture.identity, "another").unwrap();
     };
     tokio::join!(wait, enrolled_anew);
 }
@@ -172,4 +173,81 @@ async fn the_session_ends_when_the_identity_is_gone_or_is_another_nodes() {
     hold(&fixture.session, "mi-2").await.unwrap();
     fixture.session.folder.remove().unwrap();
     hold(&fixture.session, "mi-1").await.unwrap();
+}
+
+impl Fixture {
+    /// As `keelson-agent enrol --force` does, in another process.
+    fn enrol_anew(&self, node: &str) -> Identity {
+        let key = self.session.folder.stage_key(true).unwrap();
+        let record = NodeRecord { node: node.into(), uid: "another".into(), ..self.identity.record.clone() };
+        let other = Identity { record, key, ..self.identity.clone() };
+        self.session.folder.adopt(&other).unwrap();
+        other
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_comes_after_another_enrolment_is_not_kept() {
+    let authority = Authority::new();
+    let gateway = FakeGateway::with_tls(authority.clone()).await;
+    let addresses = [gateway.address.as_str()];
+    let fixture = Fixture::trusting(&authority.pem(), |csr| authority.sign_aged(csr).unwrap(), &addresses);
+    let other = fixture.enrol_anew("mi-2");
+    let end = fixture.session.connect_once(&fixture.identity, &mut Attempt::default()).await;
+    assert!(matches!(&end, End::Broken(reason) if reason.contains("enrolled anew")), "{end:?}");
+    assert_eq!(fixture.session.folder.load().unwrap(), Some(other));
+}
+
+#[tokio::test]
+async fn a_connected_node_that_is_enrolled_anew_lets_its_former_identity_go() {
+    let authority = Authority::new();
+    let mut gateway = FakeGateway::with_tls(authority.clone()).await;
+    let addresses = [gateway.address.as_str()];
+    let fixture = Fixture::trusting(&authority.pem(), |csr| authority.sign(csr).unwrap(), &addresses);
+    let enrolled_anew = async {
+        let mut node = gateway.next().await;
+        node.next().await;
+        node.welcome().await;
+        fixture.enrol_anew("mi-2");
+        while node.next().await.is_some() {}
+    };
+    let (held, ()) = tokio::join!(hold(&fixture.session, "mi-1"), enrolled_anew);
+    held.unwrap();
+}
+
+#[tokio::test]
+async fn a_result_is_told_again_without_pending_output_once_the_archive_has_taken_it() {
+    let (fixture, mut gateway) = (Fixture::new(), FakeGateway::plaintext().await);
+    let (address, archive) = (gateway.address.clone(), Arc::clone(&gateway.archive));
+    archive.lock().unwrap().fails = true;
+    let runs = Arc::clone(&fixture.session.runs);
+    let told = async {
+        let mut node = gateway.next().await;
+        node.next().await;
+        node.welcome().await;
+        let dispatch = Dispatch { command_uid: "a".into(), expires_in_ms: 60_000, ..Dispatch::default() };
+        node.say(ToAgent::Dispatch(dispatch)).await;
+        node.next().await;
+        let output = runs.setting().directory("a").output(0, Stream::Stdout);
+        std::fs::create_dir_all(output.parent().unwrap()).unwrap();
+        std::fs::write(output, "text").unwrap();
+        while runs.summary().unacknowledged == 0 {
+            runs.changed().await;
+        }
+        runs.announce("a", true);
+        for pending in [true, false] {
+            let Some(FromAgent::Result(result)) = node.next().await else { panic!("no result") };
+            assert_eq!((result.status.as_str(), result.output_pending), ("Failed", pending));
+            archive.lock().unwrap().fails = false;
+            let ack = ResultAck { command_uid: "a".into(), output_pending: pending };
+            node.say(ToAgent::ResultAck(ack)).await;
+        }
+        assert_eq!(archive.lock().unwrap().streams.values().next().unwrap(), b"text");
+    };
+    let uploads = crate::upload::keep_uploading(Arc::clone(&runs), fixture.session.channel.subscribe());
+    tokio::select! {
+        () = told => {}
+        () = uploads => panic!("the uploads ended"),
+        end = fixture.attach(&address) => panic!("the stream ended: {end:?}"),
+    }
 }

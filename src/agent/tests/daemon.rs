@@ -33,7 +33,9 @@ async fn result(attached: &mut Attached) -> keelson_protocol::v1::RunResult {
 }
 
 async fn acknowledge(attached: &Attached, command_uid: &str) {
-    attached.say(ToAgent::ResultAck(ResultAck { command_uid: command_uid.into() })).await;
+    attached
+        .say(ToAgent::ResultAck(ResultAck { command_uid: command_uid.into(), output_pending: false }))
+        .await;
 }
 
 #[tokio::test]

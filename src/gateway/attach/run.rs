@@ -234,7 +234,7 @@ impl<F: Fleet> Run<F> {
     }
 
     async fn acknowledge(&self) {
-        self.send(FromGateway::ResultAck(ResultAck { command_uid: self.command_uid.clone() })).await;
+        self.send(FromGateway::ResultAck(ResultAck { command_uid: self.command_uid.clone(), output_pending: false })).await;
         self.shared.metrics.results.increment();
     }
 
