@@ -18,6 +18,7 @@ mod download_content;
 mod program;
 mod properties;
 mod refresh_association;
+mod run_document;
 mod run_power_shell_script;
 mod run_shell_script;
 mod script;
@@ -96,6 +97,7 @@ fn run_once(action: &str, inputs: &Value, context: &StepContext<'_>, output: &mu
     match action {
         plugins::DOWNLOAD_CONTENT => download_content::run(inputs, context, output),
         plugins::RUN_SHELL_SCRIPT => run_shell_script::run(inputs, context, output),
+        plugins::RUN_DOCUMENT => run_document::run(inputs, context, output),
         plugins::RUN_POWER_SHELL_SCRIPT => run_power_shell_script::run(inputs, context, output),
         plugins::REFRESH_ASSOCIATION => refresh_association::run(inputs, output),
         lacking => unsupported::run(lacking, output),

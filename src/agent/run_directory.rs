@@ -10,6 +10,7 @@
 //! | `.keelson-worker.json` | worker | the run was begun, in which boot |
 //! | `.keelson-progress.json` | worker | steps that ended, and the one that runs |
 //! | `.keelson-output/<step>/{stdout,stderr}` | worker | whole output |
+//! | `.keelson-called-<steps>.json` | worker | how far a document got that a step runs and that waits for a reboot |
 //! | `.keelson-upload.json` | daemon | how much of the output the archive has |
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -54,12 +54,20 @@ pub struct Conclusion {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
     steps: Vec<PlannedStep>,
+    fails_fast: bool,
 }
 
 impl Flow {
     /// The flow of a plan.
     pub fn new(plan: Vec<PlannedStep>) -> Self {
-        Self { steps: plan }
+        Self { steps: plan, fails_fast: false }
+    }
+
+    /// The same flow, which the first step that fails or times out ends if `fails_fast`. AWS has no such thing: there, a
+    /// document goes on after a failure.
+    #[must_use]
+    pub fn failing_fast(self, fails_fast: bool) -> Self {
+        Self { fails_fast, ..self }
     }
 
     /// All steps.
@@ -75,13 +83,12 @@ impl Flow {
         }
         let step = self.steps.get(ended.len())?;
         let is_last = ended.len() + 1 == self.steps.len();
-        let decision = if self.has_exited(ended) && !(step.modifiers.finally_step && is_last) {
-            Decision::Skip(format!(
-                "Plugin with name {} and id {} skipped due to prior step with an exit condition",
+        let decision = match self.exit(ended) {
+            Some(reason) if !(step.modifiers.finally_step && is_last) => Decision::Skip(format!(
+                "Plugin with name {} and id {} skipped due to {reason}",
                 step.action, step.name
-            ))
-        } else {
-            step.decision.clone()
+            )),
+            _ => step.decision.clone(),
         };
         Some(Turn { step, decision })
     }
@@ -115,12 +122,21 @@ impl Flow {
         document_status(statuses.chain(std::iter::repeat_n(StepStatus::NotStarted, waiting)))
     }
 
-    /// Whether one of the steps that ended ends the document.
-    fn has_exited(&self, ended: &[Ended]) -> bool {
-        self.steps.iter().zip(ended).any(|(step, ended)| {
+    /// Why the document goes no further, if one of the steps that ended ends it.
+    fn exit(&self, ended: &[Ended]) -> Option<String> {
+        let exits = |(step, ended): (&PlannedStep, &Ended)| {
             matches!(ended.code, EXIT_WITH_SUCCESS | EXIT_WITH_FAILURE)
                 || (ended.status == StepStatus::Failed && step.modifiers.on_failure == Some(OnFailure::Exit))
                 || (ended.status == StepStatus::Success && step.modifiers.on_success_exit)
+        };
+        if self.steps.iter().zip(ended).any(exits) {
+            return Some("prior step with an exit condition".to_owned());
+        }
+        let is_failure = |ended: &Ended| matches!(ended.status, StepStatus::Failed | StepStatus::TimedOut);
+        let failed = self.steps.iter().zip(ended).find(|(_, ended)| self.fails_fast && is_failure(ended));
+        failed.map(|(step, ended)| {
+            let end = if ended.status == StepStatus::TimedOut { "timed out" } else { "failed" };
+            format!("failFast: step {:?} {end}", step.name)
         })
     }
 }

@@ -80,7 +80,8 @@ impl<'a> Run<'a> {
             .map_err(|error| format!("the document is not valid JSON: {error}"))?;
         let document = keelson_document::from_value(document).map_err(|errors| errors.to_string())?;
         let planned = plan(&document, &order.parameters, Platform::Linux, &plugin::support);
-        let flow = Flow::new(planned.map_err(|errors| errors.to_string())?);
+        let planned = planned.map_err(|errors| errors.to_string())?;
+        let flow = Flow::new(planned).failing_fast(order.fail_fast);
         let mut ended: Vec<Ended> = self.progress.steps.iter().map(ended_of).collect();
         while let Some(turn) = flow.next(&ended) {
             let record = match turn.decision {

@@ -148,3 +148,31 @@ fn a_wish_to_reboot_ends_the_flow_until_it_is_taken_back() {
     assert_eq!(flow.status(&ended), StepStatus::SuccessAndReboot);
     assert_eq!(flow.next(&ended[..1]).map(|turn| turn.step.name.as_str()), Some("b"));
 }
+
+#[test]
+fn failing_fast_the_first_failure_or_timeout_skips_the_rest_and_says_so() {
+    let timed_out = Ended { status: StepStatus::TimedOut, code: 137 };
+    for (end, word, status) in
+        [(FAILED, "failed", StepStatus::Failed), (timed_out, "timed out", StepStatus::TimedOut)]
+    {
+        let flow = flow(&[json!({}), json!({}), json!({})]).failing_fast(true);
+        let ended = drive(&flow, &[SUCCESS, end, SUCCESS]);
+        assert_eq!((&ended[..], flow.status(&ended)), (&[SUCCESS, end, SKIPPED][..], status));
+        let decision = flow.next(&ended[..2]).unwrap().decision;
+        let text = format!(
+            "Plugin with name aws:runShellScript and id c skipped due to failFast: step \"b\" {word}"
+        );
+        assert_eq!(decision, Decision::Skip(text));
+    }
+}
+
+#[test]
+fn failing_fast_a_last_finally_step_runs_and_a_success_by_modifier_is_no_failure() {
+    let flow_with =
+        |first: serde_json::Value| flow(&[first, json!({}), json!({"finallyStep": true})]).failing_fast(true);
+    let flow = flow_with(json!({}));
+    assert_eq!(drive(&flow, &[FAILED, SUCCESS, SUCCESS]), [FAILED, SKIPPED, SUCCESS]);
+    let flow = flow_with(json!({"onFailure": "successAndExit"}));
+    let succeeded = Ended { status: StepStatus::Success, code: 168 };
+    assert_eq!(drive(&flow, &[FAILED, SUCCESS, SUCCESS]), [succeeded, SKIPPED, SUCCESS]);
+}
