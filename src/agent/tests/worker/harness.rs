@@ -16,6 +16,7 @@ pub struct Run {
     folder: tempfile::TempDir,
     pub output_cap: u64,
     pub parameters: Value,
+    pub called_documents: Value,
     pub environment: Vec<(&'static str, &'static str)>,
 }
 
@@ -28,7 +29,13 @@ pub struct Ended {
 impl Run {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, output_cap: 1 << 30, parameters: json!({}), environment: Vec::new() }
+        Self {
+            folder,
+            output_cap: 1 << 30,
+            parameters: json!({}),
+            called_documents: json!([]),
+            environment: Vec::new(),
+        }
     }
 
     /// A place beside the run for what scripts leave behind.
@@ -53,7 +60,7 @@ impl Run {
             "commandUid": COMMAND, "invocation": "web-1", "node": NODE, "namespace": "shop",
             "documentName": "Web", "documentVersion": "1", "document": document.to_string(),
             "parameters": self.parameters, "platformName": "Debian GNU/Linux", "platformVersion": "12",
-            "outputCapBytes": self.output_cap,
+            "outputCapBytes": self.output_cap, "calledDocuments": self.called_documents,
         });
         fs::write(self.file(".keelson-order.json"), order.to_string()).unwrap();
         let made = Command::new("mkfifo").arg(self.file(".keelson-control")).status().unwrap();

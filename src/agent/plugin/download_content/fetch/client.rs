@@ -72,19 +72,28 @@ impl Client {
 
 /// Why a request failed, without the address: its query may hold a signature.
 fn reason(error: &ureq::Error) -> String {
+    if let Some(rustls::Error::InvalidCertificate(found)) = tls_error(error) {
+        return format!(
+            "the server's certificate is not trusted ({found}): add its CA to this node's certificates, or name a file \
+             that has it in SSL_CERT_FILE"
+        );
+    }
     match error {
         ureq::Error::RequireHttpsOnly(_) => {
             "the server redirects to a URL without TLS, which 'allowInsecureDownload' does not allow"
                 .to_owned()
         }
         ureq::Error::BadUri(_) => "the address is not valid".to_owned(),
-        ureq::Error::Rustls(rustls::Error::InvalidCertificate(certificate)) => {
-            format!(
-                "the server's certificate is not trusted ({certificate:?}): add its CA to this node's certificates, or \
-                 name a file that has it in SSL_CERT_FILE"
-            )
-        }
         other => other.to_string(),
+    }
+}
+
+/// What went wrong with TLS, if that did: a handshake fails as input or output does.
+fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
     }
 }
 

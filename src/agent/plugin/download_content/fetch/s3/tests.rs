@@ -14,12 +14,15 @@ fn source(address: &str, key: &str) -> S3Source {
 }
 
 fn list(keys: &[&str], next: Option<&str>) -> String {
-    let contents: String = keys
-        .iter()
-        .map(|key| format!("<Contents><Key>{key}</Key><LastModified>x</LastModified><ETag>e</ETag><Size>1</Size></Contents>"))
-        .collect();
+    let object = |key: &&str| {
+        format!(
+            "<Contents><Key>{key}</Key><LastModified>x</LastModified><ETag>e</ETag><Size>1</Size></Contents>"
+        )
+    };
+    let contents: Vec<String> = keys.iter().map(object).collect();
     let next = next.map(|token| format!("<NextContinuationToken>{token}</NextContinuationToken>"));
-    let body = format!("<ListBucketResult>{contents}{}</ListBucketResult>", next.unwrap_or_default());
+    let next = next.unwrap_or_default();
+    let body = format!("<ListBucketResult>{}{next}</ListBucketResult>", contents.concat());
     answer("200 OK", "Content-Type: application/xml\r\n", &body)
 }
 
@@ -117,7 +120,7 @@ fn a_request_is_signed_anew_for_the_region_that_the_server_names() {
     save_object(&source, response, &folder.path().join("f")).unwrap();
     let requests = server.requests();
     for (request, region) in requests.iter().zip(["us-east-1", "eu-west-1"]) {
-        assert!(request.contains(&format!("X-Amz-Credential=key%2F")), "{request}");
+        assert!(request.contains("X-Amz-Credential=key%2F"), "{request}");
         assert!(request.contains(&format!("%2F{region}%2Fs3%2Faws4_request")), "{request}");
     }
 }
