@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use semver::Version;
+
+use crate::version::version;
 
 /// Makes this server a node of Keelson: enrols it and runs what the control plane sends.
 #[derive(Debug, Parser)]
-#[command(name = "keelson-agent", version, disable_help_subcommand = true)]
+#[command(name = "keelson-agent", version = version(), disable_help_subcommand = true)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -28,6 +31,8 @@ pub enum Action {
     Enrol(EnrolArguments),
     /// Say how the agent stands; exit code 0: connected, 3: not enrolled, 4: not connected.
     Status,
+    /// Replace this agent by the one that the gateway has; the previous one comes back if the new one does not work.
+    Update(UpdateArguments),
     /// End the enrolment: remove the node from the control plane and the identity from this server.
     Unenrol(UnenrolArguments),
     /// Run the document of one run folder (the agent starts this itself).
@@ -36,6 +41,15 @@ pub enum Action {
         /// The run's folder.
         directory: PathBuf,
     },
+    /// Put a new program somewhere (an update starts this itself).
+    #[command(hide = true)]
+    FetchAgent(FetchArguments),
+    /// End an update whose watcher died (systemd starts this).
+    #[command(hide = true)]
+    Recover(RecoverArguments),
+    /// Fetch what the environment names for a step that downloads (a worker starts this itself).
+    #[command(hide = true)]
+    Fetch,
     /// Print the version.
     Version,
 }
@@ -93,4 +107,48 @@ pub struct UnenrolArguments {
     /// Remove the identity from this server without telling the control plane.
     #[arg(long)]
     pub local_only: bool,
+}
+
+/// What to update to.
+#[derive(Debug, Clone, Args)]
+pub struct UpdateArguments {
+    /// Take the program from this file instead of the gateway; `#sha256=DIGITS` behind it makes sure which.
+    #[arg(long, value_name = "FILE")]
+    pub source: Option<String>,
+    /// Install an older version, too.
+    #[arg(long)]
+    pub allow_downgrade: bool,
+    /// Install the same version again, too.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to fetch, and when not to.
+#[derive(Debug, Clone, Args)]
+pub struct FetchArguments {
+    /// Where to put the program.
+    #[arg(long)]
+    pub to: PathBuf,
+    /// The version that is installed.
+    #[arg(long)]
+    pub installed: Version,
+    /// This version and no other.
+    #[arg(long)]
+    pub target_version: Option<Version>,
+    /// As for `update`.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// As for `update`.
+    #[arg(long)]
+    pub allow_downgrade: bool,
+}
+
+/// Whose update to end.
+#[derive(Debug, Clone, Args)]
+pub struct RecoverArguments {
+    /// The installed program.
+    pub program: PathBuf,
+    /// Only look whether a reboot has cut an update short; the daemon is started next.
+    #[arg(long)]
+    pub at_start: bool,
 }

@@ -19,6 +19,7 @@ use crate::session::{self, Session};
 use crate::state_lock;
 use crate::status::{self, Link};
 use crate::upload;
+use crate::version::version;
 
 const MIB: u64 = 1024 * 1024;
 /// An agent that is no node looks this often whether it has become one.
@@ -31,7 +32,7 @@ pub async fn run(state: &Path, arguments: &RunArguments) -> anyhow::Result<()> {
     let state = std::path::absolute(state)?;
     let program = std::env::current_exe().context("cannot find the agent's own binary")?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), state = %state.display(), "starting");
+    tracing::info!(version = version(), state = %state.display(), "starting");
     tokio::select! {
         served = serve(&state, program, arguments) => served,
         _ = terminate.recv() => Ok(()),

@@ -6,6 +6,8 @@ use std::fs;
 use keelson_protocol::v1::NodeFacts;
 use sha2::{Digest, Sha256};
 
+use crate::version::version;
+
 /// Mixed into the machine id before it leaves the node, as machine-id(5) asks of every application.
 const MACHINE_ID_SALT: &[u8] = b"keelson-agent machine id 1\0";
 
@@ -29,7 +31,7 @@ pub fn observe(ip_address: &str) -> NodeFacts {
         platform_version: platform.version,
         architecture: system.machine().to_string_lossy().into_owned(),
         ip_address: ip_address.to_owned(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        agent_version: version().to_owned(),
         machine_id: machine_id(),
         kernel: system.release().to_string_lossy().into_owned(),
     }

@@ -8,8 +8,9 @@ use keelson_protocol::v1::enrolment_server::{Enrolment, EnrolmentServer};
 use keelson_protocol::v1::gateway_message::Message as ToAgent;
 use keelson_protocol::v1::node_server::{Node, NodeServer};
 use keelson_protocol::v1::{
-    AgentMessage, EnrolRequest, EnrolResponse, GatewayMessage, GetAgentRequest, GetAgentResponse, PutOutputRequest, PutOutputResponse,
-    RenewRequest, RenewResponse, UnenrolRequest, UnenrolResponse, Welcome,
+    AgentMessage, EnrolRequest, EnrolResponse, GatewayMessage, GetAgentRequest, GetAgentResponse,
+    PutOutputRequest, PutOutputResponse, RenewRequest, RenewResponse, UnenrolRequest, UnenrolResponse,
+    Welcome,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair,
@@ -93,8 +94,12 @@ impl FakeGateway {
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, attached) = mpsc::unbounded_channel();
         let (archive, program) = (Arc::default(), Arc::default());
-        let service =
-            Service { attached: sender, archive: Arc::clone(&archive), program: Arc::clone(&program), authority: authority.clone() };
+        let service = Service {
+            attached: sender,
+            archive: Arc::clone(&archive),
+            program: Arc::clone(&program),
+            authority: authority.clone(),
+        };
         let mut server = Server::builder();
         if let Some(authority) = &authority {
             server = server.tls_config(authority.server()).expect("a usable certificate");

@@ -24,7 +24,9 @@ mod session;
 mod state_lock;
 mod status;
 mod unenrol;
+mod update;
 mod upload;
+mod version;
 mod worker;
 
 use std::process::ExitCode;
@@ -56,7 +58,10 @@ fn perform(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             let node = block_on(unenrol::unenrol(state, leave.local_only))??;
             println!("{} of namespace {} is no longer enrolled", node.node, node.namespace);
         }
-        Action::Version => println!("keelson-agent {}", env!("CARGO_PKG_VERSION")),
+        Action::Version => println!("keelson-agent {}", version::version()),
+        Action::Update(arguments) => println!("{}", update::update(state, arguments)?),
+        Action::FetchAgent(arguments) => update::fetch_agent(state, arguments)?,
+        Action::Recover(arguments) => update::recover(arguments)?,
         Action::Run(run) => {
             log_to_stderr(arguments.log_level);
             block_on(daemon::run(state, run))??;
@@ -67,6 +72,7 @@ fn perform(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(report.code));
         }
         Action::Worker { directory } => return Ok(worker::main(directory)),
+        Action::Fetch => return Ok(plugin::fetch()),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,6 +23,7 @@ mod run_power_shell_script;
 mod run_shell_script;
 mod script;
 mod unsupported;
+mod update_ssm_agent;
 
 pub use download_content::fetch::main as fetch;
 
@@ -100,6 +101,7 @@ fn run_once(action: &str, inputs: &Value, context: &StepContext<'_>, output: &mu
         plugins::RUN_DOCUMENT => run_document::run(inputs, context, output),
         plugins::RUN_POWER_SHELL_SCRIPT => run_power_shell_script::run(inputs, context, output),
         plugins::REFRESH_ASSOCIATION => refresh_association::run(inputs, output),
+        plugins::UPDATE_SSM_AGENT => update_ssm_agent::run(inputs, context, output),
         lacking => unsupported::run(lacking, output),
     }
 }

@@ -14,6 +14,7 @@ use crate::files::{self, Durability, FileError};
 use crate::identity::{Identity, IdentityError, IdentityFolder, Validity};
 use crate::runs::{Runs, Summary};
 use crate::state_lock;
+use crate::version::version;
 
 /// A change is written this much later, together with those that follow it and apart from the work that made it:
 /// to replace a file can take longer than to run a document.
@@ -47,6 +48,11 @@ pub enum Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
+    /// The daemon's version and process. An update of another version reads these two and `link`.
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    pid: u32,
     node: String,
     link: Link,
     running: Vec<String>,
@@ -69,7 +75,15 @@ pub async fn keep_record(state: &Path, node: &str, runs: Arc<Runs>, mut link: wa
     loop {
         let Summary { running, queued, unacknowledged } = runs.summary();
         let link_now = link.borrow_and_update().clone();
-        let record = Record { node: node.to_owned(), link: link_now, running, queued, unacknowledged };
+        let record = Record {
+            version: version().to_owned(),
+            pid: std::process::id(),
+            node: node.to_owned(),
+            link: link_now,
+            running,
+            queued,
+            unacknowledged,
+        };
         let text = serde_json::json!(record).to_string();
         if let Err(error) = files::replace(&path, text.as_bytes(), Durability::Atomic) {
             tracing::warn!(%error, "cannot keep the status");
@@ -80,6 +94,31 @@ pub async fn keep_record(state: &Path, node: &str, runs: Arc<Runs>, mut link: wa
         }
         sleep(SETTLE).await;
     }
+}
+
+/// The daemon that runs, as it tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Daemon {
+    /// Its process; 0 before it has told.
+    pub pid: u32,
+    /// Its version; empty before it has told.
+    pub version: String,
+    /// Whether it is connected to a gateway.
+    pub connected: bool,
+}
+
+/// The daemon with this state folder; nothing if none runs. One that has just been started may still be shown with
+/// what the one before it told.
+pub fn daemon(state: &Path) -> Option<Daemon> {
+    if !state_lock::is_held(state) {
+        return None;
+    }
+    let record = read_record(state).ok().flatten();
+    Some(record.map_or(Daemon { pid: 0, version: String::new(), connected: false }, |record| Daemon {
+        pid: record.pid,
+        version: record.version,
+        connected: matches!(record.link, Link::Connected { .. }),
+    }))
 }
 
 /// How the agent with this state folder stands.

@@ -186,7 +186,9 @@ mod tests {
 
     fn version_of_pieces(pieces: &[&str]) -> Option<String> {
         let mut look = Look::default();
-        pieces.iter().for_each(|piece| look.take(piece.as_bytes()));
+        for piece in pieces {
+            look.take(piece.as_bytes());
+        }
         look.version
     }
 

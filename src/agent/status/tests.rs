@@ -18,7 +18,15 @@ fn identity() -> Identity {
 }
 
 fn record(link: Link) -> Record {
-    Record { node: "mi-1".into(), link, running: vec!["web-1".into()], queued: 2, unacknowledged: 3 }
+    Record {
+        version: "1.2.3".into(),
+        pid: 7,
+        node: "mi-1".into(),
+        link,
+        running: vec!["web-1".into()],
+        queued: 2,
+        unacknowledged: 3,
+    }
 }
 
 #[test]
@@ -62,4 +70,16 @@ fn a_server_that_is_no_node_says_how_to_enrol_and_exits_with_3() {
     let report = report(state.path()).unwrap();
     assert!(report.text.starts_with("not enrolled"));
     assert_eq!(report.code, 3);
+}
+
+#[test]
+fn a_daemon_tells_what_it_is_only_while_it_runs() {
+    let state = tempfile::tempdir().unwrap();
+    let link = Link::Connected { gateway: "gateway-0".into(), address: "g:1".into(), since_unix_ms: 0 };
+    std::fs::write(state.path().join("status.json"), serde_json::json!(record(link)).to_string()).unwrap();
+    assert_eq!(daemon(state.path()), None);
+    let _lock = state_lock::take(state.path()).unwrap();
+    assert_eq!(daemon(state.path()), Some(Daemon { pid: 7, version: "1.2.3".into(), connected: true }));
+    std::fs::write(state.path().join("status.json"), "of another version").unwrap();
+    assert_eq!(daemon(state.path()).map(|daemon| daemon.connected), Some(false));
 }

@@ -49,7 +49,6 @@ impl Collector for Counts {
             ("retries", "Calls about runs that had to be repeated", &counts.retries),
             ("output_bytes", "Bytes of output put into the archive", &counts.output_bytes),
             ("archive_errors", "Writes to the archive that failed", &counts.archive_errors),
-            ("agent_downloads", "Downloads of the agent's program that were begun", &counts.agent_downloads),
             ("agent_downloads", "Downloads of the agent's program", &counts.agent_downloads),
             ("enrolments", "Enrolments granted", &counts.enrolments),
             ("renewals", "Certificates renewed", &counts.renewals),
