@@ -28,7 +28,7 @@ pub use invocation::{
     CalledDocument, DocumentReference, Invocation, InvocationSpec, InvocationStatus, LateResult, StepResult,
 };
 pub use managed_node::{
-    AgentStatus, ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus,
+    AgentStatus, ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus, RefreshRequest,
 };
 pub use target::{Parameters, Target};
 
@@ -62,7 +62,7 @@ pub const USED_BY_ANNOTATION: &str = "keelson.dev/used-by";
 pub const TAG_LABEL_PREFIX: &str = "tag.keelson.dev/";
 /// Annotation that asks for a run now; any new value is one request. A Command carries the value it answers.
 pub const RECONCILE_ANNOTATION: &str = "keelson.dev/reconcile-at";
-/// Annotation on an Association's Command: why it was made, such as `Tick` or `CatchUp`.
+/// Annotation on an Association's Command: why it was made, such as `Tick`, `CatchUp` or `Refresh`.
 pub const CAUSE_ANNOTATION: &str = "keelson.dev/cause";
 /// Annotation on an Association's Command: the newest tick of the schedule that it answers.
 pub const TICK_ANNOTATION: &str = "keelson.dev/tick";

@@ -136,6 +136,25 @@ pub struct AgentStatus {
     /// The boot before; one that comes back means two machines with one key.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub previous_boot_id: String,
+    /// Associations that are to run on this node again, as runs on it have asked by aws:refreshAssociation. Each
+    /// stays for a day; its Association knows which it has answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refresh_requests: Vec<RefreshRequest>,
+}
+
+/// That an Association is to run on a node again.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshRequest {
+    /// The Association, or `*` for all that are for the node.
+    pub name: String,
+    /// When it was asked for.
+    pub request_time: Time,
+    /// Uid of the Command whose run asked.
+    pub command: String,
+    /// The Association that made this Command. A run never asks for its own Association.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub asked_by: String,
 }
 
 /// What an Association last made of a node.
@@ -162,4 +181,7 @@ pub struct NodeAssociation {
     /// When the entry changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+    /// The newest of the node's `refreshRequests` that a run has answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_time: Option<Time>,
 }

@@ -167,8 +167,6 @@ pub struct StepReport {
     pub stderr_sha256: String,
     /// Archive prefix of the step's output; empty where it printed nothing.
     pub output_key: String,
-    /// The Associations that are to run on the node again; all of them where no name is given.
-    pub refresh_associations: Option<Vec<String>>,
 }
 
 /// What happened to an Invocation.
@@ -206,6 +204,8 @@ pub struct RunReport {
     pub output_key: String,
     /// Some output is still on the node.
     pub output_pending: bool,
+    /// The Associations that its steps ask to be run on the node again; all of them where no name is given.
+    pub refresh_associations: Option<Vec<String>>,
 }
 
 /// Why a report was not stored.
@@ -265,7 +265,8 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// Stores a report. A report that comes after the Invocation has ended otherwise is kept beside it and
     /// is no error. The same report may come again, and changes nothing; but an end that was reported with
-    /// `output_pending` may come again without it, and clears it.
+    /// `output_pending` may come again without it, and clears it. That Associations are to run again is stored before
+    /// the end is.
     fn record(
         &self,
         node: &NodeIdentity,

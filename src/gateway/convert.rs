@@ -1,6 +1,7 @@
 //! What nodes say, as the control plane and the archive keep it. A node may say anything: whatever is too long
 //! is cut, and a word that is not known is reported as such instead of being guessed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keelson_core::fleet::{NodeFacts, Report, RunReport, StepReport};
@@ -16,7 +17,7 @@ pub(crate) use result_file::result_file;
 const MAX_NAME: usize = 256;
 /// The longest reason that is kept, in characters.
 const MAX_MESSAGE: usize = 1024;
-/// The most Associations that a step may name.
+/// The most Associations that a run may name.
 const MAX_ASSOCIATIONS: usize = 100;
 /// The longest merged output of a step, in characters.
 const MAX_OUTPUT: usize = keelson_core::output::MERGED_LIMIT;
@@ -71,6 +72,7 @@ pub(crate) fn run_report(result: &v1::RunResult, output_key: String) -> RunRepor
         duration: Duration::from_millis(result.duration_ms),
         output_key,
         output_pending: result.output_pending,
+        refresh_associations: refreshed(&result.steps),
     }
 }
 
@@ -85,6 +87,7 @@ pub(crate) fn never_sent() -> Report {
         duration: Duration::ZERO,
         output_key: String::new(),
         output_pending: false,
+        refresh_associations: None,
     })
 }
 
@@ -121,17 +124,21 @@ fn step_report(step: &v1::StepResult, index: usize, output_key: &str) -> StepRep
         stdout_sha256: sha256(step.stdout.as_ref()),
         stderr_sha256: sha256(step.stderr.as_ref()),
         output_key: if printed { format!("{output_key}/{index}") } else { String::new() },
-        refresh_associations: step.refresh_associations.as_ref().map(associations),
     }
 }
 
-/// The names of Associations to run again. More than a node can have, or one that is no name, asks for all.
-fn associations(refresh: &v1::RefreshAssociations) -> Vec<String> {
+/// The names of the Associations that the steps together ask for, or none for all of them. More than a node can have,
+/// or one that is no name, asks for all.
+fn refreshed(steps: &[v1::StepResult]) -> Option<Vec<String>> {
+    let asked = || steps.iter().filter_map(|step| step.refresh_associations.as_ref());
+    asked().next()?;
+    let names: BTreeSet<_> = asked().flat_map(|refresh| &refresh.names).cloned().collect();
     let is_name = |name: &String| (1..=MAX_NAME).contains(&name.len());
-    if refresh.names.len() > MAX_ASSOCIATIONS || !refresh.names.iter().all(is_name) {
-        return Vec::new();
+    let all = asked().any(|refresh| refresh.names.is_empty());
+    if all || names.len() > MAX_ASSOCIATIONS || !names.iter().all(is_name) {
+        return Some(Vec::new());
     }
-    refresh.names.clone()
+    Some(names.into_iter().collect())
 }
 
 fn sha256(digest: Option<&v1::StreamDigest>) -> String {

@@ -43,6 +43,7 @@ use run::Done;
 use sight::{Concern, Sight};
 use status::Draft;
 
+pub use due::Cause;
 pub use nodes::matches;
 
 /// The field manager of Associations' status.

@@ -3,6 +3,7 @@
 //! change, and both from what is there, so that nothing is left behind by a deletion that nobody saw.
 
 pub mod entry;
+pub mod refresh;
 pub mod write;
 
 use std::collections::HashMap;

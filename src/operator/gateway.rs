@@ -16,6 +16,7 @@ mod news;
 mod nodes;
 mod order;
 mod record;
+mod refresh;
 mod upkeep;
 
 use std::sync::Arc;

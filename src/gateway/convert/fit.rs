@@ -120,7 +120,6 @@ mod tests {
             stdout_sha256: "a".repeat(64),
             stderr_sha256: "b".repeat(64),
             output_key: "v1/web/2027-01-15/c1/mi-1/0".into(),
-            refresh_associations: None,
         }
     }
 

@@ -83,7 +83,7 @@ pub fn for_nodes(spec: &CommandSpec, names: &[String]) -> CommandSpec {
 pub fn names(association: &Association, spec: &CommandSpec, run: &Run) -> Vec<String> {
     let (name, uid) = (association.name_any(), association.uid().unwrap_or_default());
     let tick = run.tick.map(|tick| tick.to_string()).unwrap_or_default();
-    let nodes = if run.cause == Cause::CatchUp { node_names(spec) } else { String::new() };
+    let nodes = if run.cause.is_for_some() { node_names(spec) } else { String::new() };
     let keys = [
         uid.as_str(),
         run.cause.as_str(),
@@ -124,7 +124,7 @@ pub fn command(association: &Association, name: &str, spec: CommandSpec, run: &R
 
 fn annotations(run: &Run) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::from([(CAUSE_ANNOTATION.to_owned(), run.cause.to_string())]);
-    if run.cause == Cause::CatchUp {
+    if run.cause.is_for_some() {
         return annotations; // it answers nothing that the Association still waits for
     }
     annotations.insert(APPLIED_HASH_ANNOTATION.to_owned(), run.hash.to_owned());
@@ -134,9 +134,10 @@ fn annotations(run: &Run) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Whether a Command is for nodes that had missed a run, not for all.
+/// Whether a Command is for nodes that were owed a run, not for all.
 pub fn is_catch_up(command: &Command) -> bool {
-    command.annotations().get(CAUSE_ANNOTATION).is_some_and(|cause| cause == Cause::CatchUp.as_str())
+    let cause = command.annotations().get(CAUSE_ANNOTATION);
+    cause.is_some_and(|cause| [Cause::CatchUp, Cause::Refresh].iter().any(|some| some.as_str() == cause))
 }
 
 #[cfg(test)]

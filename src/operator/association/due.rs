@@ -23,6 +23,8 @@ pub enum Cause {
     Request,
     /// Nodes came that missed a run.
     CatchUp,
+    /// A run on a node asked for another one, by aws:refreshAssociation.
+    Refresh,
 }
 
 impl Cause {
@@ -34,7 +36,13 @@ impl Cause {
             Self::Change => "Change",
             Self::Request => "Request",
             Self::CatchUp => "CatchUp",
+            Self::Refresh => "Refresh",
         }
+    }
+
+    /// Whether it is for some nodes only, whom it gives what they are owed.
+    pub fn is_for_some(self) -> bool {
+        matches!(self, Self::CatchUp | Self::Refresh)
     }
 }
 
@@ -80,8 +88,10 @@ pub struct Facts<'a> {
     pub last_tick: Option<Timestamp>,
     /// What runs.
     pub live: Live,
-    /// How long nodes that missed a run have been gathered; `None` where there are none.
+    /// How long nodes that are owed a run have been gathered; `None` where there are none.
     pub gathered: Option<Duration>,
+    /// A run on one of them asked for this one.
+    pub refreshing: bool,
     /// How long they are to be.
     pub gather: Duration,
 }
@@ -99,7 +109,10 @@ pub enum Decision {
     /// Leave this tick out: the last run has not ended.
     SkipTick(Timestamp),
     /// Make a Command for the nodes that were gathered.
-    CatchUp,
+    CatchUp {
+        /// Why.
+        cause: Cause,
+    },
     /// Nothing, and look again after so long.
     Wait(Duration),
 }
@@ -145,15 +158,16 @@ fn cause(facts: &Facts, tick: Option<Timestamp>) -> Option<Cause> {
     }
 }
 
-/// Nodes can have missed a run only after there was one.
+/// Nodes can have missed a run only after there was one. What a run has asked for does not wait for a tick.
 fn catches_up(facts: &Facts) -> bool {
-    !facts.only_at_ticks && facts.applied_hash.is_some() && facts.gathered.is_some()
+    let missed = !facts.only_at_ticks && facts.applied_hash.is_some();
+    facts.gathered.is_some() && (missed || facts.refreshing)
 }
 
 fn catch_up(facts: &Facts) -> Decision {
     match facts.gather.checked_sub(facts.gathered.unwrap_or_default()) {
         Some(rest) if !rest.is_zero() => Decision::Wait(rest.min(until_tick(facts))),
-        _ => Decision::CatchUp,
+        _ => Decision::CatchUp { cause: if facts.refreshing { Cause::Refresh } else { Cause::CatchUp } },
     }
 }
 

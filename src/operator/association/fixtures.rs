@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use keelson_api::{
     AgentStatus, Association, Command, CommandCounts, CommandStatus, ComplianceSeverity, ComplianceStatus,
-    ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus, RunStatus,
+    ManagedNode, ManagedNodeSpec, ManagedNodeStatus, NodeAssociation, PingStatus, RefreshRequest, RunStatus,
 };
 use keelson_core::status::StatusDetails;
 use serde_json::json;
@@ -116,5 +116,18 @@ pub fn entry(status: &str, details: &str) -> NodeAssociation {
         document_version: "1".into(),
         command: "c0".into(),
         since: Some(Time(second(10))),
+        refresh_time: None,
     }
+}
+
+/// Has a user's run on the node ask for an Association.
+pub fn request(node: &mut ManagedNode, association: &str, at: i64) {
+    let request = RefreshRequest {
+        name: association.into(),
+        request_time: Time(second(at)),
+        command: "uid-c9".into(),
+        asked_by: String::new(),
+    };
+    let agent = node.status.get_or_insert_default().agent.get_or_insert_default();
+    agent.refresh_requests.push(request);
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use keelson_api::{
-    AssociationCompliance, AssociationOverview, AssociationSpec, ComplianceStatus, ManagedNode,
+    Association, AssociationCompliance, AssociationOverview, AssociationSpec, ComplianceStatus, ManagedNode,
 };
 use keelson_api::{NodeAssociation, OverviewStatus};
 use keelson_core::target::{NodeView, TargetQuery};
 use kube::ResourceExt as _;
 
 use crate::command::is_online;
-use crate::compliance::entry;
+use crate::compliance::{entry, refresh};
 use crate::context::Context;
 
 /// A node that matches, and what is known of it.
@@ -51,11 +52,29 @@ pub fn matches(query: &TargetQuery, node: &ManagedNode) -> bool {
     query.matches(&NodeView { name, tags: &node.spec.tags, labels: node.labels() })
 }
 
-/// The names of the nodes that could now make up for a run they missed.
-pub fn owing(members: &[Member]) -> Vec<String> {
-    let owing =
-        members.iter().filter(|member| is_online(&member.node) && entry::is_owed(member.entry.as_ref()));
-    owing.map(|member| member.node.name_any()).collect()
+/// Nodes that are owed a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owing {
+    /// Their names.
+    pub names: Vec<String>,
+    /// A run on one of them has asked for it.
+    pub refresh: bool,
+}
+
+/// The nodes that could now be given a run that they missed, or that was asked for on them.
+pub fn owing(association: &Association, members: &[Member], now: Timestamp) -> Owing {
+    let mut owing = Owing { names: Vec::new(), refresh: false };
+    for member in members.iter().filter(|member| is_online(&member.node)) {
+        let entry = member.entry.as_ref();
+        // One that runs at ticks only gives nobody what he missed.
+        let missed = !association.spec.apply_only_at_cron_interval && entry::is_owed(entry);
+        let asked = refresh::is_owed(association, &member.node, entry, now);
+        if missed || asked {
+            owing.names.push(member.node.name_any());
+            owing.refresh |= asked;
+        }
+    }
+    owing
 }
 
 /// The nodes at a glance.
@@ -101,7 +120,33 @@ fn number(count: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::association::fixtures::{association, entry as entry_with, member, node};
+    use crate::association::fixtures::{association, entry as entry_with, member, node, request, second};
+
+    fn owed(members: &[Member]) -> Vec<String> {
+        let owing = owing(&association(), members, second(100));
+        assert!(!owing.refresh);
+        owing.names
+    }
+
+    #[test]
+    fn a_node_on_which_a_run_asked_for_it_is_owed_one_whatever_it_last_was() {
+        let asked = |name: &str, entry| {
+            let mut node = node(name, true);
+            request(&mut node, "web-servers", 80);
+            Member { node: Arc::new(node), entry }
+        };
+        let members = [
+            asked("ran", Some(entry_with("Success", "Success"))),
+            asked("stopped", Some(entry_with("Pending", "Terminated"))),
+            member("other", Some(entry_with("Success", "Success"))),
+        ];
+        let owing = |association: &Association| super::owing(association, &members, second(100));
+        let both = Owing { names: vec!["ran".into(), "stopped".into()], refresh: true };
+        assert_eq!(owing(&association()), both);
+        let mut at_ticks = association();
+        at_ticks.spec.apply_only_at_cron_interval = true;
+        assert_eq!(owing(&at_ticks), both);
+    }
 
     #[test]
     fn counts_add_up_and_the_worst_decides() {
@@ -135,9 +180,9 @@ mod tests {
             member("stopped", Some(entry_with("Pending", "Terminated"))),
             member("cancelled", Some(entry_with("Pending", "Cancelled"))),
         ];
-        assert_eq!(owing(&members), ["new", "away", "unreached"]);
+        assert_eq!(owed(&members), ["new", "away", "unreached"]);
         let offline = Member { node: Arc::new(node("off", false)), entry: None };
-        assert!(owing(&[offline]).is_empty());
+        assert!(owed(&[offline]).is_empty());
     }
 
     #[test]
@@ -145,7 +190,7 @@ mod tests {
         let before = member("a", Some(entry_with("Success", "Success")));
         let away = Member { node: Arc::new(node("a", false)), ..before.clone() };
         for member in [away, before] {
-            assert!(owing(&[member]).is_empty());
+            assert!(owed(&[member]).is_empty());
         }
     }
 }

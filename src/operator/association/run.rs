@@ -45,15 +45,16 @@ pub async fn what_is_due(
     let members = nodes::members(context, &namespace, &association.name_any(), &accepted.query);
     follow_severity(context, association, &members).await?;
     draft.nodes(association, &members, this_second());
-    let owing = nodes::owing(&members);
+    let owing = nodes::owing(association, &members, now);
     let known = draft.status.clone();
     // While something runs nobody is gathered: most of those without an entry are its targets.
     let live = current.live();
-    let gathering = !owing.is_empty() && live == Live::Nothing;
+    let gathering = !owing.names.is_empty() && live == Live::Nothing;
     let facts = Facts {
         live,
         gathered: memory.gathered(association, gathering, Instant::now()),
         gather: context.settings.catch_up,
+        refreshing: owing.refresh,
         ..facts(association, accepted, &known, now)
     };
     let mut done = Done { problem: None, current, wait: SLOW };
@@ -67,10 +68,9 @@ pub async fn what_is_due(
             let spec = accepted.command.clone();
             done.begin(context, association, spec, &answer(&facts, &known, cause, tick), draft).await?;
         }
-        Decision::CatchUp => {
-            let spec = build::for_nodes(&accepted.command, &owing);
-            done.begin(context, association, spec, &answer(&facts, &known, Cause::CatchUp, None), draft)
-                .await?;
+        Decision::CatchUp { cause } => {
+            let spec = build::for_nodes(&accepted.command, &owing.names);
+            done.begin(context, association, spec, &answer(&facts, &known, cause, None), draft).await?;
         }
     }
     let last_tick = draft.status.last_tick.as_ref().map(|tick| tick.0);
@@ -119,6 +119,7 @@ fn facts<'a>(
         last_tick: status.last_tick.as_ref().map(|tick| tick.0),
         live: Live::Nothing,
         gathered: None,
+        refreshing: false,
         gather: Duration::ZERO,
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use keelson_api::{ManagedNode, NodeAssociation};
+use keelson_api::{ManagedNode, NodeAssociation, RefreshRequest};
 use kube::ResourceExt as _;
 
 use crate::command::is_online;
+use crate::compliance::refresh;
 
 /// The nodes as they were last seen, by namespace and name.
 #[derive(Default)]
@@ -26,6 +27,7 @@ struct Node {
     leaving: bool,
     tags: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
+    refresh_requests: Vec<RefreshRequest>,
 }
 
 /// Whom a change of a node matters to.
@@ -68,6 +70,7 @@ fn seen(node: &ManagedNode) -> Seen {
             leaving: node.metadata.deletion_timestamp.is_some(),
             tags: node.spec.tags.clone(),
             labels: node.labels().clone(),
+            refresh_requests: refresh::requests(node).to_vec(),
         },
         entries: entries.map(|entry| (entry.name.clone(), entry.clone())).collect(),
     }
@@ -85,7 +88,7 @@ fn changed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::association::fixtures::{entry, node};
+    use crate::association::fixtures::{entry, node, request};
 
     fn look(sight: &Sight, node: &ManagedNode) -> Concern {
         sight.look("fleet", "a", Some(node))
@@ -106,11 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn coming_going_and_other_tags_matter_to_all() {
+    fn coming_going_other_tags_and_requests_matter_to_all() {
         let (sight, mut web) = (Sight::default(), node("a", true));
         look(&sight, &web);
         assert_eq!(look(&sight, &node("a", false)), Concern::All);
         web.spec.tags.insert("Role".into(), "db".into());
+        assert_eq!(look(&sight, &web), Concern::All);
+        request(&mut web, "web-servers", 0);
         assert_eq!(look(&sight, &web), Concern::All);
         assert_eq!(sight.look("fleet", "a", None), Concern::All);
     }

@@ -1,11 +1,14 @@
 //! What an Association last made of a node: its entry in the node's status. Pure.
 
+use k8s_openapi::jiff::Timestamp;
 use keelson_api::{Command, ComplianceSeverity, ComplianceStatus, ManagedNode, NodeAssociation, RunStatus};
 use keelson_core::status::StatusDetails;
 use kube::ResourceExt as _;
 
 use crate::command::details;
 use crate::index::InvocationRecord;
+
+use super::refresh;
 
 /// AWS's statuses of an association on a node.
 pub const PENDING: &str = "Pending";
@@ -62,6 +65,9 @@ impl Ended<'_> {
             PENDING => previous.map(|entry| entry.document_version.clone()).unwrap_or_default(),
             _ => self.command.spec.document_version.clone(),
         };
+        let never_came = details == MISSED || details == StatusDetails::DeliveryTimedOut.as_str();
+        let answered = || refresh::answered(self.association, node, self.begun());
+        let refresh_time = if never_came { None } else { answered() };
         let entry = NodeAssociation {
             name: self.association.to_owned(),
             status: status.to_owned(),
@@ -71,8 +77,15 @@ impl Ended<'_> {
             document_version,
             command: self.command.name_any(),
             since: self.command.status.as_ref().and_then(|status| status.completion_time.clone()),
+            refresh_time: refresh_time.or_else(|| previous.and_then(|entry| entry.refresh_time.clone())),
         };
         previous.is_none_or(|previous| differ(previous, &entry)).then_some(entry)
+    }
+
+    /// No later than the run began on the node.
+    fn begun(&self) -> Option<Timestamp> {
+        let released = self.invocation.and_then(|record| record.created);
+        released.or_else(|| self.command.creation_timestamp().map(|time| time.0))
     }
 
     fn outcome(&self, node: &ManagedNode) -> (&'static str, String) {
@@ -119,8 +132,8 @@ fn existed(node: &ManagedNode, command: &Command) -> bool {
 
 /// Whether anything differs that a reader would act on.
 fn differ(a: &NodeAssociation, b: &NodeAssociation) -> bool {
-    (&a.status, &a.status_details, a.compliance, a.severity, &a.document_version)
-        != (&b.status, &b.status_details, b.compliance, b.severity, &b.document_version)
+    (&a.status, &a.status_details, a.compliance, a.severity, &a.document_version, &a.refresh_time)
+        != (&b.status, &b.status_details, b.compliance, b.severity, &b.document_version, &b.refresh_time)
 }
 
 #[cfg(test)]

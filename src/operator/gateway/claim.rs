@@ -115,7 +115,8 @@ impl KubernetesFleet {
         }
     }
 
-    async fn apply_own_status(
+    /// Writes the gateway's part of a node's status, if the node is still as it was seen.
+    pub async fn apply_own_status(
         &self,
         node: &ManagedNode,
         status: &OwnStatus,

@@ -28,6 +28,7 @@ impl KubernetesFleet {
         if record.command_uid != command_uid {
             return Err(RecordError::NotFound);
         }
+        self.ask_for_refresh(node, epoch, &record, report).await?;
         let mut next = status::of(report);
         let mut reduced = false;
         for _ in 0..ATTEMPTS {
@@ -148,7 +149,7 @@ impl KubernetesFleet {
     }
 
     /// Whether this epoch is still the newest that this replica knows of.
-    fn owns(&self, node: &NodeIdentity, epoch: Epoch) -> Result<(), RecordError> {
+    pub fn owns(&self, node: &NodeIdentity, epoch: Epoch) -> Result<(), RecordError> {
         let key = NodeKey::from(node);
         let claimed = self.claims.get(&key).filter(|claim| claim.uid == node.uid).map(|claim| claim.epoch);
         let seen = self.nodes.get(&key).filter(|record| record.uid == node.uid).map(|record| record.epoch);

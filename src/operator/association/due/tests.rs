@@ -27,6 +27,7 @@ fn idle<'a>(schedule: Option<&'a Schedule>, now: &str) -> Facts<'a> {
         last_tick: None,
         live: Live::Nothing,
         gathered: None,
+        refreshing: false,
         gather: GATHER,
     }
 }
@@ -192,7 +193,7 @@ fn nodes_that_missed_a_run_are_gathered_before_they_get_it() {
     let gathered = |seconds| Facts { gathered: Some(Duration::from_secs(seconds)), ..idle(None, "10:30:00") };
     assert_eq!(decide(&gathered(0)), Decision::Wait(GATHER));
     assert_eq!(decide(&gathered(14)), Decision::Wait(Duration::from_secs(1)));
-    assert_eq!(decide(&gathered(15)), Decision::CatchUp);
+    assert_eq!(decide(&gathered(15)), Decision::CatchUp { cause: Cause::CatchUp });
     assert!(waits(decide(&Facts { live: Live::Run, ..gathered(15) })), "what runs goes first");
 }
 
@@ -209,4 +210,16 @@ fn a_run_for_every_node_spares_the_catch_up() {
 fn before_the_first_run_nothing_can_have_been_missed() {
     let new = Facts { applied_hash: None, gathered: Some(GATHER), ..idle(None, "10:00:00") };
     assert_eq!(decide(&new), runs(Cause::First, None));
+}
+
+#[test]
+fn what_a_run_has_asked_for_is_gathered_too_and_does_not_wait_for_a_tick() {
+    let daily = Schedule::parse("cron(0 2 * * ? *)").unwrap();
+    let asked = Facts { only_at_ticks: true, refreshing: true, ..idle(Some(&daily), "10:30:00") };
+    assert_eq!(decide(&Facts { gathered: Some(Duration::ZERO), ..asked }), Decision::Wait(GATHER));
+    let gathered = Facts { gathered: Some(GATHER), ..asked };
+    assert_eq!(decide(&gathered), Decision::CatchUp { cause: Cause::Refresh });
+    assert!(waits(decide(&Facts { refreshing: false, ..gathered })));
+    assert!(waits(decide(&Facts { suspended: true, ..gathered })));
+    assert!(waits(decide(&Facts { live: Live::Run, ..gathered })));
 }

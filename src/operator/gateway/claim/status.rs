@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
-use keelson_api::{AgentStatus, ManagedNode, PingStatus, condition};
+use keelson_api::{AgentStatus, ManagedNode, PingStatus, RefreshRequest, condition};
 use keelson_core::fleet::{Epoch, NodeFacts};
 use serde::Serialize;
 
@@ -52,6 +52,7 @@ impl OwnStatus {
             machine_id: fact(&facts.machine_id),
             boot_id,
             previous_boot_id: previous,
+            refresh_requests: old.refresh_requests,
         };
         let mut status = Self { agent, conditions: own_conditions(node) };
         status.say_online(node, now);
@@ -106,6 +107,15 @@ impl OwnStatus {
             condition::remove(&mut next.conditions, condition::DUPLICATE_IDENTITY);
         }
         (!was_online || was_duplicate != next.is_duplicate()).then_some(next)
+    }
+
+    /// Runs on the node have asked for Associations. `None` where the status says so already.
+    pub fn asked(node: &ManagedNode, refresh_requests: Vec<RefreshRequest>) -> Option<Self> {
+        let agent = agent_of(node);
+        (agent.refresh_requests != refresh_requests).then(|| Self {
+            agent: AgentStatus { refresh_requests, ..agent },
+            conditions: own_conditions(node),
+        })
     }
 
     /// The epoch it claims.

@@ -16,7 +16,6 @@ fn step(name: &str, status: StepStatus, code: i32, output: &str) -> StepReport {
         stdout_sha256: "ab".repeat(32),
         stderr_sha256: String::new(),
         output_key: "v1/web/2027-01-15/c1/mi-1/0".into(),
-        refresh_associations: None,
     }
 }
 
@@ -30,6 +29,7 @@ fn run(details: StatusDetails, steps: Vec<StepReport>) -> RunReport {
         duration: Duration::from_millis(34),
         output_key: "v1/web/2027-01-15/c1/mi-1/".into(),
         output_pending: false,
+        refresh_associations: None,
     }
 }
 
