@@ -139,6 +139,11 @@ impl Keelson {
         self.folder.join("archive")
     }
 
+    /// The folder of the agents that gateways hand out; it is not there before somebody makes it.
+    pub fn agents(&self) -> PathBuf {
+        self.folder.join("agents")
+    }
+
     /// Operator and gateways, for what they cost.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.operators().chain(&self.gateways)
@@ -227,7 +232,8 @@ impl Plan<'_> {
         Ok(program
             .arg(format!("--listen={listen}"))
             .arg(format!("--certificate-seconds={}", self.settings.certificate_seconds))
-            .arg(format!("--archive=file://{}", self.folder.join("archive").display())))
+            .arg(format!("--archive=file://{}", self.folder.join("archive").display()))
+            .arg(format!("--agent-directory={}", self.folder.join("agents").display())))
     }
 
     async fn program(&self, role: &str, replica: &str, account: &str) -> anyhow::Result<Program> {
