@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::command::{self, Target};
 use crate::figures::{Figure, mebibytes, median, milliseconds, precise};
+use crate::steps;
 
 const DOCUMENTS_AT_ONCE: u8 = 5;
 const RUNS: u16 = 20;
@@ -21,9 +22,9 @@ const SETTLING: Duration = Duration::from_secs(15);
 /// As the gateway logs them at debug level.
 const DISPATCHED: &str = "dispatched";
 const REPORTED: &str = "reported";
-/// As the agent logs them.
-const ACCEPTED: &str = "accepted";
-const FINISHED: &str = "finished";
+/// As the agent logs the journalled beginning of a run, and its end.
+pub const ACCEPTED: &str = "accepted";
+pub const FINISHED: &str = "finished";
 
 /// Boots the node and measures all of it.
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {
@@ -36,6 +37,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let name = lab.names.first().context("the lab has no node")?;
     lab.keelson.script("no-op", "true", 60).await?;
     let mut figures = latency(&lab, node, name).await?;
+    figures.push(steps::overhead(&lab, node, name).await?);
     sleep(SETTLING).await;
     let rest = usage::rss(node.pid_of(AGENT_UNIT).await?)?;
     figures.push(
@@ -88,7 +90,7 @@ async fn latency(lab: &Lab, node: &Node, name: &str) -> anyhow::Result<Vec<Figur
 }
 
 /// When a log says so of a Command, in milliseconds. Each of its lines begins with the time.
-fn logged((log, what): (&str, &str), uid: &str) -> anyhow::Result<f64> {
+pub fn logged((log, what): (&str, &str), uid: &str) -> anyhow::Result<f64> {
     let line = log.lines().find(|line| line.contains(what) && line.contains(uid));
     let line = line.with_context(|| format!("no log has a line {what:?} of {uid}"))?;
     let time: Timestamp = line.split_whitespace().next().unwrap_or_default().parse()?;

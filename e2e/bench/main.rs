@@ -5,6 +5,7 @@ mod command;
 mod figures;
 mod fleet;
 mod machine;
+mod steps;
 mod writes;
 
 use clap::{Parser, ValueEnum};
