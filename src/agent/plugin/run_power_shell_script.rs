@@ -1,6 +1,8 @@
 //! `aws:runPowerShellScript`: writes the step's commands to a file and has PowerShell run it, where the node has it.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,25 +35,23 @@ pub fn run(inputs: &Value, context: &StepContext<'_>, output: &mut StepOutput) -
     let mut command = Command::new(&interpreter);
     command.arg("-f").arg(path);
     inputs.environment.insert("HOME".to_owned(), "/".to_owned());
-    // With a terminal's name PowerShell writes colours into the output.
-    let terminal = env::vars_os().find(|(name, value)| {
-        [name, value].iter().any(|text| text.as_encoded_bytes().windows(4).any(|part| part == b"TERM"))
-    });
-    match terminal {
-        Some((name, _)) => {
-            command.env_remove(name);
-        }
-        None => {
-            let terminal = inputs
-                .environment
-                .iter()
-                .find(|(name, value)| name.contains("TERM") || value.contains("TERM"));
-            if let Some(name) = terminal.map(|(name, _)| name.clone()) {
-                inputs.environment.remove(&name);
-            }
-        }
-    }
+    forget_terminal(&mut command, &mut inputs.environment);
     script::run(command, &interpreter, inputs, context, output)
+}
+
+/// Leaves out the first variable that speaks of a TERM: with a terminal's name PowerShell writes colours into the output.
+fn forget_terminal(command: &mut Command, environment: &mut BTreeMap<String, String>) {
+    let speaks_of_it = |text: &OsStr| text.as_encoded_bytes().windows(4).any(|part| part == b"TERM");
+    let own = env::vars_os().find(|(name, value)| speaks_of_it(name) || speaks_of_it(value));
+    if let Some((name, _)) = own {
+        command.env_remove(name);
+        return;
+    }
+    let mut wanted = environment.iter();
+    let name = wanted.find(|(name, value)| speaks_of_it(name.as_ref()) || speaks_of_it(value.as_ref()));
+    if let Some(name) = name.map(|(name, _)| name.clone()) {
+        environment.remove(&name);
+    }
 }
 
 fn interpreter() -> PathBuf {

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 pub const COMMAND: &str = "0b5c0f6e-9d3d-4f0e-a8a6-6ad1d8f6a001";
 pub const NODE: &str = "mi-0123456789abcdef0";
@@ -16,8 +18,13 @@ pub struct Run {
     folder: tempfile::TempDir,
     pub output_cap: u64,
     pub parameters: Value,
+    /// A list of what [`called`] makes.
     pub called_documents: Value,
     pub environment: Vec<(&'static str, &'static str)>,
+    /// The agent's PATH.
+    pub path: String,
+    pub fail_fast: bool,
+    pub strict_scripts: bool,
 }
 
 /// What a worker left.
@@ -35,6 +42,9 @@ impl Run {
             parameters: json!({}),
             called_documents: json!([]),
             environment: Vec::new(),
+            path: "/usr/bin:/bin".to_owned(),
+            fail_fast: false,
+            strict_scripts: false,
         }
     }
 
@@ -61,6 +71,7 @@ impl Run {
             "documentName": "Web", "documentVersion": "1", "document": document.to_string(),
             "parameters": self.parameters, "platformName": "Debian GNU/Linux", "platformVersion": "12",
             "outputCapBytes": self.output_cap, "calledDocuments": self.called_documents,
+            "failFast": self.fail_fast, "strictScripts": self.strict_scripts,
         });
         fs::write(self.file(".keelson-order.json"), order.to_string()).unwrap();
         let made = Command::new("mkfifo").arg(self.file(".keelson-control")).status().unwrap();
@@ -70,7 +81,7 @@ impl Run {
     pub fn spawn(&self) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keelson-agent"));
         command.arg("worker").arg(self.directory()).current_dir("/").stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().copied());
+        command.env_clear().env("PATH", &self.path).envs(self.environment.iter().copied());
         command.spawn().unwrap()
     }
 
@@ -119,6 +130,35 @@ impl Run {
     }
 }
 
+/// A run with nothing special about it.
+pub fn run(document: &Value) -> Ended {
+    Run::new().run(document)
+}
+
+pub fn sha256(text: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(text))
+}
+
+/// Whether a process of this number lives, dead ones that nobody has asked for yet not counted.
+pub fn lives(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
+}
+
+/// What was killed is gone; the kernel may take a moment for that.
+pub fn assert_gone(pids: &str) {
+    let started = Instant::now();
+    while pids.lines().any(lives) {
+        assert!(started.elapsed() < Duration::from_secs(10), "{pids:?} outlive their step");
+        std::thread::yield_now();
+    }
+}
+
+/// A document that came with the Command, for [`Run::called_documents`].
+pub fn called(name: &str, version: &str, document: &Value) -> Value {
+    json!({"name": name, "version": version, "documentVersion": "1", "document": document.to_string()})
+}
+
 /// Waits until a script has written to the FIFO, and returns what.
 pub fn await_signal(path: &Path) -> String {
     let mut text = String::new();
@@ -152,6 +192,11 @@ impl Ended {
     pub fn output(&self, index: usize) -> &str {
         self.step(index)["output"].as_str().unwrap()
     }
+}
+
+/// A document with one step of a plugin.
+pub fn step(action: &str, inputs: &Value) -> Value {
+    json!({"schemaVersion": "2.2", "mainSteps": [{"name": "a", "action": action, "inputs": inputs}]})
 }
 
 /// A document of one-line scripts named a, b, c and so on.
