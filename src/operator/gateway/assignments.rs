@@ -14,12 +14,13 @@ use k8s_openapi::jiff::Timestamp;
 use keelson_api::Invocation;
 use keelson_core::clock::Ages;
 use keelson_core::fleet::{Assignment, NodeIdentity};
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::Client;
+use kube::core::{DeserializeGuard, ObjectMeta};
+use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
 use super::claims::NodeKey;
+use crate::watch::{guarded, readable};
 pub use record::InvocationRecord;
 
 /// Invocations whose status is not terminal, those without a status among them.
@@ -81,25 +82,29 @@ impl AssignmentIndex {
     }
 
     /// Follows a watch; answers with the nodes whose Invocations changed.
-    fn take(&self, event: Event<Invocation>) -> BTreeSet<NodeKey> {
+    fn take(&self, event: Event<DeserializeGuard<Invocation>>) -> BTreeSet<NodeKey> {
         let mut touched = BTreeSet::new();
         match event {
             Event::Apply(invocation) => {
-                let record = InvocationRecord::from(&invocation);
-                self.age(&record); // its age begins now
-                touched.insert(record.node());
-                put(&mut write(&self.records), record);
+                if let Some(record) = self.seen(invocation) {
+                    self.age(&record); // its age begins now
+                    touched.insert(record.node());
+                    put(&mut write(&self.records), record);
+                }
             }
             Event::Delete(invocation) => {
-                let node = InvocationRecord::from(&invocation).node();
-                remove(&mut write(&self.records), &node, &invocation.name_any());
-                touched.insert(node);
+                if let Some(record) = self.seen(invocation) {
+                    let node = record.node();
+                    remove(&mut write(&self.records), &node, &record.name);
+                    touched.insert(node);
+                }
             }
             Event::Init => write(&self.listing).clear(),
             Event::InitApply(invocation) => {
-                let record = InvocationRecord::from(&invocation);
-                self.age(&record);
-                put(&mut write(&self.listing), record);
+                if let Some(record) = self.seen(invocation) {
+                    self.age(&record);
+                    put(&mut write(&self.listing), record);
+                }
             }
             Event::InitDone => {
                 let listed = std::mem::take(&mut *write(&self.listing));
@@ -112,6 +117,17 @@ impl AssignmentIndex {
         touched
     }
 
+    /// What to know of an Invocation: of one that cannot be read, what was known before.
+    fn seen(&self, guard: DeserializeGuard<Invocation>) -> Option<InvocationRecord> {
+        readable(guard).map_or_else(|named| self.known(&named), |invocation| Some((&invocation).into()))
+    }
+
+    fn known(&self, named: &ObjectMeta) -> Option<InvocationRecord> {
+        let (name, uid) = (named.name.as_ref()?, named.uid.as_ref()?);
+        let records = read(&self.records);
+        records.values().find_map(|of_node| of_node.get(name).filter(|record| record.uid == *uid)).cloned()
+    }
+
     fn age(&self, record: &InvocationRecord) -> std::time::Duration {
         self.ages.age(&record.uid, record.created, crate::context::now(), Instant::now())
     }
@@ -120,8 +136,7 @@ impl AssignmentIndex {
 /// Follows the Invocations until the process ends. `changed` gets each node whose Invocations changed.
 pub async fn follow(client: Client, index: &AssignmentIndex, changed: impl Fn(NodeKey)) {
     let config = watcher::Config::default().fields(UNFINISHED);
-    let stream = watcher(Api::<Invocation>::all(client), config).default_backoff();
-    let mut stream = std::pin::pin!(stream);
+    let mut stream = std::pin::pin!(guarded::<Invocation>(client, config));
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => index.take(event).into_iter().for_each(&changed),

@@ -6,13 +6,14 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use futures::StreamExt as _;
 use keelson_api::{ManagedNode, PingStatus, condition};
 use keelson_core::fleet::Epoch;
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Api, Client, ResourceExt as _};
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{self, Event};
+use kube::{Client, ResourceExt as _};
 use tokio::sync::watch;
 
 use super::claims::NodeKey;
 use super::news::News;
+use crate::watch::{guarded, readable};
 
 /// What is kept of a `ManagedNode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,24 +104,24 @@ impl NodeIndex {
     }
 
     /// Follows a watch; answers with what changed.
-    fn take(&self, event: Event<ManagedNode>) -> Vec<Change> {
+    fn take(&self, event: Event<DeserializeGuard<ManagedNode>>) -> Vec<Change> {
         match event {
             Event::Apply(node) => {
-                let (key, record) = (key(&node), NodeRecord::from(&node));
+                let Some((key, record)) = self.seen(node) else { return Vec::new() };
                 let before = write(&self.records).insert(key.clone(), record.clone());
                 vec![Change { key, before, now: Some(record) }]
             }
             Event::Delete(node) => {
-                let key = key(&node);
+                let Some((key, record)) = self.seen(node) else { return Vec::new() };
                 write(&self.records).remove(&key);
-                vec![Change { key, before: Some(NodeRecord::from(&node)), now: None }]
+                vec![Change { key, before: Some(record), now: None }]
             }
             Event::Init => {
                 write(&self.listing).clear();
                 Vec::new()
             }
             Event::InitApply(node) => {
-                write(&self.listing).insert(key(&node), NodeRecord::from(&node));
+                write(&self.listing).extend(self.seen(node));
                 Vec::new()
             }
             Event::InitDone => {
@@ -132,12 +133,24 @@ impl NodeIndex {
             }
         }
     }
+
+    /// What to know of a node: of one that cannot be read, what was known before, so that nothing another version
+    /// wrote into a `ManagedNode` cuts its node off.
+    fn seen(&self, guard: DeserializeGuard<ManagedNode>) -> Option<(NodeKey, NodeRecord)> {
+        match readable(guard) {
+            Ok(node) => Some((key(&node), NodeRecord::from(&node))),
+            Err(named) => {
+                let key = NodeKey { namespace: named.namespace?, name: named.name? };
+                let known = self.get(&key).filter(|known| Some(&known.uid) == named.uid.as_ref())?;
+                Some((key, NodeRecord { deleting: named.deletion_timestamp.is_some(), ..known }))
+            }
+        }
+    }
 }
 
 /// Follows the nodes until the process ends. `changed` gets each change once the index shows it.
 pub async fn follow(client: Client, index: &NodeIndex, changed: impl Fn(Change)) {
-    let stream = watcher(Api::<ManagedNode>::all(client), watcher::Config::default()).default_backoff();
-    let mut stream = std::pin::pin!(stream);
+    let mut stream = std::pin::pin!(guarded::<ManagedNode>(client, watcher::Config::default()));
     while let Some(event) = stream.next().await {
         match event {
             Ok(event) => index.take(event).into_iter().for_each(&changed),
@@ -184,6 +197,8 @@ fn write(lock: &RwLock<Records>) -> RwLockWriteGuard<'_, Records> {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::error_boundary::InvalidObject;
+
     use super::*;
 
     fn node(name: &str, uid: &str, gateway: &str, epoch: i64) -> ManagedNode {
@@ -199,8 +214,23 @@ mod tests {
         NodeKey { namespace: "web".into(), name: name.into() }
     }
 
+    fn take(index: &NodeIndex, event: Event<ManagedNode>) -> Vec<Change> {
+        index.take(match event {
+            Event::Apply(node) => Event::Apply(DeserializeGuard(Ok(node))),
+            Event::Delete(node) => Event::Delete(DeserializeGuard(Ok(node))),
+            Event::InitApply(node) => Event::InitApply(DeserializeGuard(Ok(node))),
+            Event::Init => Event::Init,
+            Event::InitDone => Event::InitDone,
+        })
+    }
+
+    fn unreadable(uid: &str) -> DeserializeGuard<ManagedNode> {
+        let metadata = node("mi-1", uid, "", 0).metadata;
+        DeserializeGuard(Err(InvalidObject { error: "unknown variant".into(), metadata }))
+    }
+
     fn news_of(index: &NodeIndex, event: Event<ManagedNode>) -> Vec<News> {
-        index.take(event).into_iter().flat_map(news).collect()
+        take(index, event).into_iter().flat_map(news).collect()
     }
 
     fn superseded(epoch: Epoch) -> News {
@@ -221,7 +251,7 @@ mod tests {
     #[test]
     fn a_node_deleted_or_made_again_is_removed_under_its_old_uid() {
         let index = NodeIndex::default();
-        index.take(Event::Apply(node("mi-1", "u1", "gateway-0", 3)));
+        take(&index, Event::Apply(node("mi-1", "u1", "gateway-0", 3)));
         let again = news_of(&index, Event::Apply(node("mi-1", "u2", "gateway-1", 1)));
         assert_eq!(again, [removed("u1"), superseded(1)]);
         assert_eq!(news_of(&index, Event::Delete(node("mi-1", "u2", "gateway-1", 1))), [removed("u2")]);
@@ -230,7 +260,7 @@ mod tests {
     #[test]
     fn a_node_that_waits_for_its_finalizers_is_removed() {
         let index = NodeIndex::default();
-        index.take(Event::Apply(node("mi-1", "u1", "gateway-0", 3)));
+        take(&index, Event::Apply(node("mi-1", "u1", "gateway-0", 3)));
         let mut deleting = node("mi-1", "u1", "gateway-0", 3);
         deleting.metadata.deletion_timestamp =
             Some(serde_json::from_str("\"2026-11-23T00:00:00Z\"").unwrap());
@@ -240,14 +270,38 @@ mod tests {
     #[test]
     fn a_node_that_a_new_listing_leaves_out_is_gone() {
         let index = NodeIndex::default();
-        index.take(Event::Apply(node("mi-1", "u1", "gateway-0", 1)));
-        index.take(Event::Apply(node("mi-2", "u2", "gateway-0", 1)));
+        take(&index, Event::Apply(node("mi-1", "u1", "gateway-0", 1)));
+        take(&index, Event::Apply(node("mi-2", "u2", "gateway-0", 1)));
         for event in [Event::Init, Event::InitApply(node("mi-2", "u2", "gateway-0", 1))] {
-            assert_eq!(index.take(event), []);
+            assert_eq!(take(&index, event), []);
         }
         assert_eq!(news_of(&index, Event::InitDone), [removed("u1")]);
         assert_eq!(index.get(&mi("mi-1")), None);
         assert_eq!(index.with_fingerprint("web", "key-of-mi-2"), Some(mi("mi-2")));
         assert_eq!(index.with_fingerprint("db", "key-of-mi-2"), None);
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_read_is_not_cut_off() {
+        let index = NodeIndex::default();
+        let connected = node("mi-1", "u1", "gateway-0", 3);
+        take(&index, Event::Apply(connected.clone()));
+        index.take(Event::Apply(unreadable("u1")));
+        index.take(Event::Init);
+        index.take(Event::InitApply(unreadable("u1")));
+        assert_eq!(index.take(Event::InitDone), []);
+        assert_eq!(index.get(&mi("mi-1")), Some(NodeRecord::from(&connected)));
+        let gone = index.take(Event::Delete(unreadable("u1")));
+        assert_eq!(gone.into_iter().flat_map(news).collect::<Vec<_>>(), [removed("u1")]);
+    }
+
+    #[test]
+    fn a_node_that_was_made_again_and_cannot_be_read_is_not_the_former() {
+        let index = NodeIndex::default();
+        take(&index, Event::Apply(node("mi-1", "u1", "gateway-0", 3)));
+        index.take(Event::Init);
+        index.take(Event::InitApply(unreadable("u2")));
+        let gone = index.take(Event::InitDone);
+        assert_eq!(gone.into_iter().flat_map(news).collect::<Vec<_>>(), [removed("u1")]);
     }
 }

@@ -83,15 +83,17 @@ impl KubernetesFleet {
         report: &InvocationStatus,
     ) -> Result<(), RecordError> {
         let api = self.invocations_of(&record.namespace);
+        let mut report = report.clone();
+        let mut reduced = false;
         for _ in 0..ATTEMPTS {
             let current = get(&api, &record.name).await?;
             checked(&current, node)?;
             let ended = current.status.clone().unwrap_or_default();
             let version = current.resource_version().unwrap_or_default();
-            let written = match late::decide(&ended, report, crate::context::now()) {
+            let written = match late::decide(&ended, &report, crate::context::now()) {
                 late::Decision::Nothing => return Ok(()),
                 late::Decision::Complete => {
-                    apply_status(&api, &record.name, &version, report).await.map(drop)
+                    apply_status(&api, &record.name, &version, &report).await.map(drop)
                 }
                 late::Decision::Beside(result) => {
                     let patch = json!({
@@ -105,6 +107,16 @@ impl KubernetesFleet {
             };
             match written {
                 Err(CallError::Conflict) => {}
+                // The end is known already: what the schema does not take of the rest is not worth another try.
+                Err(CallError::Invalid(message)) => {
+                    let (namespace, invocation) = (&record.namespace, &record.name);
+                    tracing::error!(namespace, invocation, message, "a late result cannot be stored whole");
+                    if reduced {
+                        return Ok(());
+                    }
+                    report = status::reduced(&report, &message);
+                    reduced = true;
+                }
                 other => return Ok(other?),
             }
         }
