@@ -4,7 +4,9 @@
 //! its first byte: `v1/<namespace>/<date>/<command uid>/<node>/<step index>/stdout-<offset>`. The full result of
 //! a run is `result.json` beside its steps. Keys are made of names the control plane chose, and of numbers.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use keelson_core::fleet::Placement;
@@ -12,6 +14,8 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tonic::codegen::Bytes;
 
 mod read;
@@ -24,6 +28,11 @@ pub use sweep::RETENTION_DAYS;
 const LAYOUT: &str = "v1";
 /// The name of a run's full result.
 const RESULT: &str = "result.json";
+/// A call to the store is answered within this, or it has failed. A disk or a network that hangs says nothing.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// Calls to the store at once. Well below the threads that the process has for work that blocks, because calls that
+/// hang keep theirs.
+const MAX_CALLS: usize = 64;
 
 /// Why the archive cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +50,12 @@ pub enum ArchiveError {
     /// The store refused or could not be reached.
     #[error("the archive said: {0}")]
     Store(#[from] object_store::Error),
+    /// The store does not answer.
+    #[error("the archive did not answer within {} s", CALL_LIMIT.as_secs())]
+    TooSlow,
+    /// A bug in the store's driver.
+    #[error("the archive's driver broke: {0}")]
+    Driver(#[from] tokio::task::JoinError),
 }
 
 /// One of a step's output streams.
@@ -65,6 +80,7 @@ impl Stream {
 #[derive(Debug, Clone)]
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
+    calls: Arc<Semaphore>,
 }
 
 impl Archive {
@@ -85,7 +101,11 @@ impl Archive {
             Some((scheme, _)) => return Err(wrong(&format!("{scheme:?} is not supported"))),
             None => return Err(wrong("it is no URL")),
         };
-        Ok(Self { store })
+        Ok(Self::on(store))
+    }
+
+    pub(crate) fn on(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, calls: Arc::new(Semaphore::new(MAX_CALLS)) }
     }
 
     /// Where everything of a run is kept.
@@ -93,9 +113,10 @@ impl Archive {
         run_path(placement).to_string()
     }
 
-    /// Keeps a run's full result.
+    /// Keeps a run's full result. It may come again without its longer texts: the longer of two stays.
     pub async fn put_result(&self, placement: &Placement, json: Bytes) -> Result<(), ArchiveError> {
-        self.store.put(&run_path(placement).join(RESULT), PutPayload::from(json)).await?;
+        let (archive, path) = (self.clone(), run_path(placement).join(RESULT));
+        self.call(async move { archive.keep_longest(&path, PutPayload::from(json)).await }).await?;
         Ok(())
     }
 
@@ -112,17 +133,43 @@ impl Archive {
         data: Vec<u8>,
     ) -> Result<u64, ArchiveError> {
         let path = output_path(placement, step).join(format!("{}-{offset:020}", stream.name()));
-        let length = data.len() as u64;
-        let payload = PutPayload::from(data);
-        match self.store.put_opts(&path, payload.clone(), PutOptions::from(PutMode::Create)).await {
+        let archive = self.clone();
+        let kept =
+            self.call(async move { archive.keep_longest(&path, PutPayload::from(data)).await }).await?;
+        Ok(offset.saturating_add(kept))
+    }
+
+    /// Keeps an object unless a longer one is there; tells how long the one is that is kept.
+    async fn keep_longest(&self, path: &Path, payload: PutPayload) -> Result<u64, ArchiveError> {
+        let length = payload.content_length() as u64;
+        match self.store.put_opts(path, payload.clone(), PutOptions::from(PutMode::Create)).await {
             Err(object_store::Error::AlreadyExists { .. }) => {}
-            result => return result.map(|_| offset.saturating_add(length)).map_err(ArchiveError::from),
+            result => return result.map(|_| length).map_err(ArchiveError::from),
         }
-        let kept = self.store.head(&path).await?.size;
+        let kept = self.store.head(path).await?.size;
         if kept < length {
-            self.store.put(&path, payload).await?;
+            self.store.put(path, payload).await?;
         }
-        Ok(offset.saturating_add(length.max(kept)))
+        Ok(length.max(kept))
+    }
+
+    /// Calls the store, and waits no longer than the limit. A call that hangs goes on in a task of its own and keeps
+    /// its place, so that however long the store hangs, no more calls than that hang with it.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ArchiveError>> + Send + 'static,
+    ) -> Result<T, ArchiveError> {
+        let calls = Arc::clone(&self.calls);
+        let called = async move {
+            let place = calls.acquire_owned().await;
+            let done = tokio::spawn(async move {
+                let done = work.await;
+                drop(place);
+                done
+            });
+            done.await?
+        };
+        timeout(CALL_LIMIT, called).await.unwrap_or(Err(ArchiveError::TooSlow))
     }
 
     /// The keys below a prefix, for tests and tools.

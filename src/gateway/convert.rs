@@ -44,6 +44,11 @@ pub(crate) fn refusal(refused: &v1::Refused) -> Report {
     Report::Refused { details: refusal_details(refused), message: head(refused.message.clone(), MAX_MESSAGE) }
 }
 
+/// A refusal without what is too long in it.
+pub(crate) fn short(refused: v1::Refused) -> v1::Refused {
+    v1::Refused { message: head(refused.message, MAX_MESSAGE), ..refused }
+}
+
 fn refusal_details(refused: &v1::Refused) -> StatusDetails {
     match refused.reason() {
         v1::RefusalReason::Expired => StatusDetails::DeliveryTimedOut,

@@ -40,6 +40,8 @@ pub struct Metrics {
     pub dispatches: Counter,
     /// Results of runs, and refusals to run, that are stored and acknowledged.
     pub results: Counter,
+    /// Results for which there was no place in memory, and that nodes were asked to say again.
+    pub results_put_off: Counter,
     /// Tries to reach the control plane about a run that have to be repeated.
     pub retries: Counter,
     /// Bytes of output put into the archive.

@@ -8,12 +8,23 @@ use keelson_core::fleet::{
     Assignment, EnrolRequest, Epoch, Fleet, NodeFacts, NodeIdentity, Order, Placement, RecordError, Refusal,
     Report,
 };
+use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub(crate) const CODE: &str = "the right code";
 /// The day all runs of tests were made.
 pub(crate) const DATE: &str = "2026-11-23";
+
+/// How long a store hangs.
+pub(crate) const HOURS: Duration = Duration::from_secs(10_000);
+
+/// A store that takes hours for every write.
+pub(crate) fn hanging() -> ThrottledStore<InMemory> {
+    let config = ThrottleConfig { wait_put_per_call: HOURS, ..ThrottleConfig::default() };
+    ThrottledStore::new(InMemory::new(), config)
+}
 
 /// What happened, for assertions.
 #[derive(Debug, Default)]

@@ -72,7 +72,8 @@ impl Archive {
         step: u32,
         stream: Stream,
     ) -> Result<u64, ArchiveError> {
-        let pieces = self.pieces(placement, step, stream).await?;
+        let (archive, placement) = (self.clone(), placement.clone());
+        let pieces = self.call(async move { archive.pieces(&placement, step, stream).await }).await?;
         let whole = needed(pieces, stream).into_iter().map_while(Result::ok);
         Ok(whole.last().map_or(0, |(piece, _)| piece.offset.saturating_add(piece.length)))
     }

@@ -2,6 +2,7 @@ use futures::TryStreamExt as _;
 use jiff::civil::date;
 
 use super::*;
+use crate::testing::{HOURS, hanging};
 
 fn placement(day: &str) -> Placement {
     Placement {
@@ -127,4 +128,37 @@ fn an_archive_of_an_unknown_kind_is_refused_with_what_would_do() {
         let error = Archive::open(url).unwrap_err().to_string();
         assert!(error.contains(url) && error.contains(reason) && error.contains("use file:///"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_result_that_comes_again_in_short_leaves_the_whole() {
+    let (_folder, archives) = archives();
+    for archive in archives {
+        for json in ["{\"long\":1}", "{}"] {
+            archive.put_result(&run(), Bytes::from_static(json.as_bytes())).await.unwrap();
+            assert_eq!(archive.result(&run()).await.unwrap().unwrap(), "{\"long\":1}");
+        }
+        let longer = Bytes::from_static(b"{\"longer\":1}");
+        archive.put_result(&run(), longer.clone()).await.unwrap();
+        assert_eq!(archive.result(&run()).await.unwrap().unwrap(), longer);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_fails_within_a_bounded_time_and_holds_a_bounded_number_of_calls() {
+    let store = Arc::new(hanging());
+    let archive = Archive::on(store.clone());
+    let begun = tokio::time::Instant::now();
+    let run = run();
+    let puts = (0..200).map(|offset| archive.put_output(&run, 0, Stream::Stdout, offset, b"a".to_vec()));
+    for put in futures::future::join_all(puts).await {
+        assert!(matches!(put, Err(ArchiveError::TooSlow)), "{put:?}");
+    }
+    assert_eq!(begun.elapsed(), CALL_LIMIT);
+    assert!(matches!(archive.put_result(&run, Bytes::from_static(b"{}")).await, Err(ArchiveError::TooSlow)));
+    assert_eq!(archive.calls.available_permits(), 0);
+    store.config_mut(|config| config.wait_put_per_call = Duration::ZERO);
+    tokio::time::sleep(HOURS).await;
+    archive.put_result(&run, Bytes::from_static(b"{}")).await.unwrap();
+    assert_eq!(archive.calls.available_permits(), MAX_CALLS);
 }

@@ -10,20 +10,26 @@ use std::time::Duration;
 use keelson_core::fleet::{CalledDocument, Epoch, Fleet, NodeIdentity, Order, RecordError, Report};
 use keelson_protocol::MAX_MESSAGE;
 use keelson_protocol::v1::gateway_message::Message as FromGateway;
-use keelson_protocol::v1::{self, Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult};
+use keelson_protocol::v1::{self, Cancel, Dispatch, GatewayMessage, Refused, ResultAck, RunResult, SayAgain};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Item;
 use crate::backoff::Backoff;
 use crate::convert;
 use crate::shared::Shared;
 
+mod room;
 mod store;
+
+pub(super) use room::Room;
 
 /// How long a run that was cancelled and never sent may still turn out to have ended on the node: unacknowledged
 /// results follow the node's first message.
 const CANCEL_GRACE: Duration = Duration::from_secs(5);
+
+/// A node that was asked to say something again does so within this. One that does not says it when it connects again.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The most that document and parameters may have together, in bytes: a message without its other fields.
 const MAX_ORDER: usize = MAX_MESSAGE - 16 * 1024;
@@ -46,8 +52,10 @@ pub(super) enum Event {
     Accepted { recorded: bool },
     /// It is to be cancelled.
     Cancel,
-    /// The node says how it ended. The permit bounds how many are in memory.
-    Report(NodeReport, OwnedSemaphorePermit),
+    /// The node says how it ended. The place bounds how many are in memory; what is small needs none.
+    Report(NodeReport, Option<OwnedSemaphorePermit>),
+    /// The node has said how it ended, and there was no place for it.
+    Unheard,
 }
 
 /// The node's last word on a run.
@@ -79,7 +87,22 @@ pub(super) struct Run<F> {
     pub invocation: String,
     pub outbound: mpsc::WeakSender<Item>,
     pub orders: Arc<Semaphore>,
+    pub reports: Arc<Semaphore>,
+    pub room: Arc<Room>,
     pub events: mpsc::Receiver<Event>,
+    pub unheard: Unheard,
+}
+
+/// Whether the node has said what there was no place for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unheard {
+    /// No.
+    #[default]
+    Nothing,
+    /// It is to be asked, once there is a place.
+    Something,
+    /// It was asked then, and a place is kept for the answer.
+    Asked(Instant),
 }
 
 impl<F: Fleet> Run<F> {
@@ -96,12 +119,16 @@ impl<F: Fleet> Run<F> {
         };
         let last = match first {
             Some(Event::Accepted { recorded }) => self.running(recorded).await?,
+            Some(Event::Unheard) => {
+                self.unheard = Unheard::Something;
+                self.running(false).await?
+            }
             other => other,
         };
         match last {
-            Some(Event::Report(report, _slot)) => {
+            Some(Event::Report(report, place)) => {
                 tracing::debug!(command = self.command_uid, node = self.node.name, "reported");
-                self.report(report).await
+                self.report(report, place).await
             }
             _ => Ok(()),
         }
@@ -171,6 +198,7 @@ impl<F: Fleet> Run<F> {
         }
         match timeout(CANCEL_GRACE, self.answer()).await {
             Ok(answer) => Ok(answer),
+            Err(_) if self.unheard != Unheard::Nothing => Ok(self.answer().await),
             Err(_) => self.record(&convert::never_sent()).await.map(|()| None),
         }
     }
@@ -202,14 +230,41 @@ impl<F: Fleet> Run<F> {
         Ok(self.ending().await)
     }
 
-    /// The node's next word; a cancel is passed on to it meanwhile.
+    /// The node's next word; a cancel is passed on to it meanwhile, and what there was no place for is asked for.
     async fn answer(&mut self) -> Option<Event> {
         loop {
-            match self.events.recv().await {
+            let reports = Arc::clone(&self.reports);
+            let asked =
+                if let Unheard::Asked(since) = self.unheard { Some(since + ANSWER_LIMIT) } else { None };
+            let event = tokio::select! {
+                biased;
+                event = self.events.recv() => event,
+                Ok(place) = reports.acquire_owned(), if self.unheard == Unheard::Something => {
+                    self.room.keep(place);
+                    self.send(self.to_say_again()).await;
+                    self.unheard = Unheard::Asked(Instant::now());
+                    continue;
+                }
+                () = sleep_until(asked.unwrap_or_else(Instant::now)), if asked.is_some() => {
+                    self.heard();
+                    continue;
+                }
+            };
+            match event {
                 Some(Event::Cancel) => self.send(self.to_cancel()).await,
-                other => return other,
+                Some(Event::Unheard) => self.unheard = Unheard::Something,
+                other => {
+                    self.heard();
+                    return other;
+                }
             }
         }
+    }
+
+    /// There is nothing to ask for any more.
+    fn heard(&mut self) {
+        self.unheard = Unheard::Nothing;
+        drop(self.room.take());
     }
 
     /// The node's last word.
@@ -226,6 +281,10 @@ impl<F: Fleet> Run<F> {
         FromGateway::Cancel(Cancel { command_uid: self.command_uid.clone() })
     }
 
+    fn to_say_again(&self) -> FromGateway {
+        FromGateway::SayAgain(SayAgain { command_uid: self.command_uid.clone() })
+    }
+
     /// Sends to the node. If its stream is over, the run's events end too, so nothing is lost by not saying so.
     async fn send(&self, message: FromGateway) {
         if let Some(outbound) = self.outbound.upgrade() {
@@ -233,8 +292,9 @@ impl<F: Fleet> Run<F> {
         }
     }
 
-    async fn acknowledge(&self) {
-        self.send(FromGateway::ResultAck(ResultAck { command_uid: self.command_uid.clone(), output_pending: false })).await;
+    async fn acknowledge(&self, output_pending: bool) {
+        let command_uid = self.command_uid.clone();
+        self.send(FromGateway::ResultAck(ResultAck { command_uid, output_pending })).await;
         self.shared.metrics.results.increment();
     }
 

@@ -15,13 +15,15 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tonic::{Status, Streaming};
 
 use super::registry::Link;
-use super::run::{Event, NodeReport, Run, RunEnd, Start};
+use super::run::{Event, NodeReport, Room, Run, RunEnd, Start, Unheard};
 use super::{Close, Item};
+use crate::convert;
 use crate::shared::Shared;
 
 /// Assignments are looked at this often even without news, against news that were lost.
 const RESYNC: Duration = Duration::from_secs(60);
-/// The most reports of a node that are being stored at once; the node's next messages wait.
+/// The most results of a node that are in memory at once, each up to 4 MiB. There is no place for more: the node says
+/// them again when there is.
 const MAX_REPORTS: usize = 8;
 /// The most orders of a node that are being fetched or sent at once; a document can be a megabyte.
 const MAX_ORDERS: usize = 4;
@@ -36,6 +38,7 @@ const MAX_NAME: usize = 253;
 struct Followed {
     id: u64,
     events: mpsc::Sender<Event>,
+    room: Arc<Room>,
     cancelled: bool,
 }
 
@@ -130,18 +133,13 @@ impl<F: Fleet> Session<F> {
     ) -> Close {
         let mut resync = tokio::time::interval(RESYNC); // its first tick comes at once
         resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let reports = Arc::clone(&self.reports);
         loop {
-            let heard = async {
-                let slot = Arc::clone(&reports).acquire_owned().await;
-                (inbound.message().await, slot)
-            };
             let outcome = tokio::select! {
                 // In this order, so that what a node said before it was cut off is heard before it is given up.
                 biased;
                 close = link.closed() => Err(close),
-                (message, slot) = heard => match (message, slot) {
-                    (Ok(Some(message)), Ok(slot)) => self.hear(message, slot),
+                message = inbound.message() => match message {
+                    Ok(Some(message)) => self.hear(message),
                     _ => Err(Close::Gone),
                 },
                 Some(ended) = self.tasks.join_next() => match ended {
@@ -209,22 +207,35 @@ impl<F: Fleet> Session<F> {
         Ok(())
     }
 
-    fn hear(&mut self, message: AgentMessage, slot: OwnedSemaphorePermit) -> Result<(), Close> {
+    fn hear(&mut self, message: AgentMessage) -> Result<(), Close> {
         match message.message {
             Some(FromAgent::Accepted(Accepted { command_uid, invocation })) => {
                 self.tell(command_uid, invocation, Event::Accepted { recorded: false })
             }
             Some(FromAgent::Refused(refused)) => {
+                let refused = convert::short(refused);
                 let (command_uid, invocation) = (refused.command_uid.clone(), refused.invocation.clone());
-                self.tell(command_uid, invocation, Event::Report(NodeReport::Refused(refused.into()), slot))
+                self.tell(command_uid, invocation, Event::Report(NodeReport::Refused(refused.into()), None))
             }
             Some(FromAgent::Result(result)) => {
                 let (command_uid, invocation) = (result.command_uid.clone(), result.invocation.clone());
-                self.tell(command_uid, invocation, Event::Report(NodeReport::Finished(result.into()), slot))
+                let event = if let Some(place) = self.place_for(&command_uid) {
+                    Event::Report(NodeReport::Finished(result.into()), Some(place))
+                } else {
+                    self.shared.metrics.results_put_off.increment();
+                    Event::Unheard
+                };
+                self.tell(command_uid, invocation, event)
             }
             // A second Hello says nothing new; what an agent of a later version may say is not understood.
             Some(FromAgent::Hello(_)) | None => Ok(()),
         }
+    }
+
+    /// A place for a result: the one that is kept for it, or any.
+    fn place_for(&self, command_uid: &str) -> Option<OwnedSemaphorePermit> {
+        let kept = self.runs.get(command_uid).and_then(|run| run.room.take());
+        kept.or_else(|| Arc::clone(&self.reports).try_acquire_owned().ok())
     }
 
     /// Hands an event to the run it is about, and starts to follow one that is not known here.
@@ -240,6 +251,14 @@ impl<F: Fleet> Session<F> {
                 Err(mpsc::error::TrySendError::Closed(event)) => event,
             },
         };
+        if self.tasks.len() >= MAX_RUNS && !matches!(event, Event::Accepted { .. }) {
+            // The node keeps it. To send it away for that would have it say the same when it is back.
+            tracing::warn!(
+                node = self.node.name,
+                "too many runs at once: a result waits for the next connection"
+            );
+            return Ok(());
+        }
         self.follow(command_uid, invocation, Start::Event(event))
     }
 
@@ -250,7 +269,9 @@ impl<F: Fleet> Session<F> {
         let (sender, events) = mpsc::channel(RUN_EVENTS);
         self.last_id += 1;
         let id = self.last_id;
-        self.runs.insert(command_uid.clone(), Followed { id, events: sender, cancelled: false });
+        let room = Arc::<Room>::default();
+        let followed = Followed { id, events: sender, room: Arc::clone(&room), cancelled: false };
+        self.runs.insert(command_uid.clone(), followed);
         let run = Run {
             shared: Arc::clone(&self.shared),
             node: Arc::clone(&self.node),
@@ -259,7 +280,10 @@ impl<F: Fleet> Session<F> {
             invocation,
             outbound: self.outbound.clone(),
             orders: Arc::clone(&self.orders),
+            reports: Arc::clone(&self.reports),
+            room,
             events,
+            unheard: Unheard::default(),
         };
         self.tasks.spawn(async move { (command_uid, id, run.follow(start).await) });
         Ok(())

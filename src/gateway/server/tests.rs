@@ -58,10 +58,13 @@ async fn world() -> World {
 }
 
 async fn world_with(settings: Settings) -> World {
+    world_on(settings, Archive::open("memory://").unwrap()).await
+}
+
+async fn world_on(settings: Settings, archive: Archive) -> World {
     let generated = CertificateAuthority::generate().unwrap();
     let authority = CertificateAuthority::from_pem(generated.bundle_pem(), &generated.key_pem()).unwrap();
     let fleet = Arc::new(FakeFleet::default());
-    let archive = Archive::open("memory://").unwrap();
     let gateway = Gateway::new(settings, generated, Arc::clone(&fleet), archive.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -204,7 +207,7 @@ impl Attached {
 
     async fn acknowledged(&mut self) -> String {
         match self.next().await {
-            Ok(Some(FromGateway::ResultAck(ack))) => ack.command_uid,
+            Ok(Some(FromGateway::ResultAck(ack))) if !ack.output_pending => ack.command_uid,
             other => panic!("no acknowledgement but {other:?}"),
         }
     }

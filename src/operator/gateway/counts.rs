@@ -46,6 +46,11 @@ impl Collector for Counts {
             ),
             ("dispatches", "Runs sent to nodes", &counts.dispatches),
             ("results", "Results that were stored", &counts.results),
+            (
+                "results_put_off",
+                "Results that nodes were asked to say again, for want of room",
+                &counts.results_put_off,
+            ),
             ("retries", "Calls about runs that had to be repeated", &counts.retries),
             ("output_bytes", "Bytes of output put into the archive", &counts.output_bytes),
             ("archive_errors", "Writes to the archive that failed", &counts.archive_errors),

@@ -7,7 +7,7 @@ use super::*;
 use crate::archive::Archive;
 use crate::ca::CertificateAuthority;
 use crate::settings::Settings;
-use crate::testing::{FakeFleet, command_uid};
+use crate::testing::{FakeFleet, command_uid, hanging};
 
 /// A run that is followed, with both of its ends in hand. Time is paused: waits take none.
 struct Followed {
@@ -15,6 +15,7 @@ struct Followed {
     shared: Arc<Shared<FakeFleet>>,
     events: Option<mpsc::Sender<Event>>,
     reports: Arc<Semaphore>,
+    room: Arc<Room>,
     messages: mpsc::Receiver<Item>,
     task: JoinHandle<RunEnd>,
     _outbound: mpsc::Sender<Item>,
@@ -41,6 +42,7 @@ fn follow_with(invocation: &str, start: Start, fleet: FakeFleet, archive: Archiv
     });
     let (outbound, messages) = mpsc::channel(16);
     let (sender, events) = mpsc::channel(8);
+    let (reports, room) = (Arc::new(Semaphore::new(8)), Arc::new(Room::default()));
     let node = NodeIdentity {
         namespace: "shop".into(),
         name: "mi-1".into(),
@@ -55,13 +57,17 @@ fn follow_with(invocation: &str, start: Start, fleet: FakeFleet, archive: Archiv
         invocation: invocation.to_owned(),
         outbound: outbound.downgrade(),
         orders: Arc::new(Semaphore::new(4)),
+        reports: Arc::clone(&reports),
+        room: Arc::clone(&room),
         events,
+        unheard: Unheard::default(),
     };
     Followed {
         fleet,
         shared,
         events: Some(sender),
-        reports: Arc::new(Semaphore::new(8)),
+        reports,
+        room,
         messages,
         task: tokio::spawn(run.follow(start)),
         _outbound: outbound,
@@ -93,8 +99,16 @@ impl Followed {
     }
 
     async fn ends(&self, result: RunResult) {
-        let slot = Arc::clone(&self.reports).acquire_owned().await.unwrap();
-        self.event(Event::Report(NodeReport::Finished(Box::new(result)), slot)).await;
+        let place = self.room.take().or_else(|| Arc::clone(&self.reports).try_acquire_owned().ok());
+        self.event(match place {
+            Some(place) => Event::Report(NodeReport::Finished(Box::new(result)), Some(place)),
+            None => Event::Unheard,
+        })
+        .await;
+    }
+
+    async fn asked_again(&mut self) {
+        assert!(matches!(self.message().await, FromGateway::SayAgain(_)));
     }
 
     async fn message(&mut self) -> FromGateway {
@@ -105,8 +119,10 @@ impl Followed {
         assert!(matches!(self.message().await, FromGateway::Dispatch(_)));
     }
 
-    async fn acknowledged(&mut self) {
-        assert!(matches!(self.message().await, FromGateway::ResultAck(_)));
+    /// Waits for the acknowledgement; whether it is that of a result whose output was pending.
+    async fn acknowledged(&mut self) -> bool {
+        let FromGateway::ResultAck(ack) = self.message().await else { panic!("no acknowledgement") };
+        ack.output_pending
     }
 
     fn records(&self) -> Vec<&'static str> {
@@ -311,28 +327,126 @@ async fn later_news_of_the_same_result_are_recorded_before_it_is_acknowledged() 
     sleep(Duration::from_secs(1)).await;
     run.ends(result("Success")).await;
     run.fleet.change(|state| state.unavailable = false);
-    run.acknowledged().await;
+    assert!(!run.acknowledged().await);
     let pending: Vec<_> = run.fleet.records().iter().map(is_pending).collect();
     assert_eq!(pending, [true, false]);
     assert_eq!(run.shared.metrics.results.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_does_not_wait_for_an_archive_that_is_out_of_order_but_its_acknowledgement_does() {
+async fn an_acknowledgement_says_whether_output_is_still_to_come() {
+    let mut run = follow(RUN, Start::Event(Event::Accepted { recorded: true }), FakeFleet::default());
+    run.ends(RunResult { output_pending: true, ..result("Success") }).await;
+    assert!(run.acknowledged().await);
+}
+
+/// An archive with a file where the folder of all runs has to be, and that file.
+fn archive_in_disorder() -> (tempfile::TempDir, Archive, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("archive");
     let archive = Archive::open(&format!("file://{}", path.display())).unwrap();
-    // A file where the folder of all runs has to be.
-    std::fs::write(path.join("v1"), "in the way").unwrap();
+    let in_the_way = path.join("v1");
+    std::fs::write(&in_the_way, "in the way").unwrap();
+    (folder, archive, in_the_way)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_does_not_wait_for_an_archive_that_is_out_of_order_but_its_acknowledgement_does() {
+    let (_folder, archive, in_the_way) = archive_in_disorder();
     let start = Start::Event(Event::Accepted { recorded: true });
     let mut run = follow_with(RUN, start, FakeFleet::default(), archive);
     run.ends(result("Success")).await;
     run.fleet.until("the outcome", |state| state.records.len() == 1).await;
-    assert!(run.messages.try_recv().is_err());
-    std::fs::remove_file(path.join("v1")).unwrap();
+    for _ in 0..3 {
+        run.asked_again().await;
+        assert_eq!(
+            run.reports.available_permits(),
+            7,
+            "a place is kept for the answer, and none for what was said"
+        );
+        run.ends(result("Success")).await;
+    }
+    run.asked_again().await;
+    std::fs::remove_file(in_the_way).unwrap();
+    run.ends(result("Success")).await;
     run.acknowledged().await;
     let pending: Vec<_> = run.fleet.records().iter().map(is_pending).collect();
     assert_eq!(pending, [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archive_that_hangs_is_one_that_is_out_of_order() {
+    let store = Arc::new(hanging());
+    let start = Start::Event(Event::Accepted { recorded: true });
+    let mut run = follow_with(RUN, start, FakeFleet::default(), Archive::on(store.clone()));
+    let begun = Instant::now();
+    run.ends(result("Success")).await;
+    run.asked_again().await;
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert!(is_pending(&run.fleet.records()[0]));
+    store.config_mut(|config| config.wait_put_per_call = Duration::ZERO);
+    run.ends(result("Success")).await;
+    run.acknowledged().await;
+    assert!(!is_pending(&run.fleet.records()[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_node_said_when_the_archive_failed_is_stored_though_its_stream_ends() {
+    let (_folder, archive, in_the_way) = archive_in_disorder();
+    let start = Start::Event(Event::Accepted { recorded: true });
+    let mut run = follow_with(RUN, start, FakeFleet::default(), archive);
+    run.fleet.change(|state| state.unavailable = true);
+    run.ends(result("Success")).await;
+    run.fleet.until("a try", |state| state.failures > 0).await;
+    run.events = None;
+    run.fleet.change(|state| state.unavailable = false);
+    run.fleet.until("the outcome", |state| state.records.len() == 1).await;
+    std::fs::remove_file(in_the_way).unwrap();
+    assert_eq!(run.task.await.unwrap(), RunEnd::Settled);
+    assert_eq!(run.fleet.records().iter().map(is_pending).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_for_which_there_was_no_place_is_asked_for_when_there_is() {
+    let mut run = follow(RUN, dispatch(), FakeFleet::default());
+    run.dispatched().await;
+    run.event(Event::Accepted { recorded: false }).await;
+    let places = Arc::clone(&run.reports).acquire_many_owned(8).await.unwrap();
+    run.ends(result("Success")).await;
+    run.fleet.until("what is known meanwhile", |state| state.records.len() == 1).await;
+    assert_eq!(run.records(), ["InProgress"]);
+    assert!(run.messages.try_recv().is_err());
+    drop(places);
+    run.asked_again().await;
+    run.ends(result("Success")).await;
+    run.acknowledged().await;
+    assert_eq!(run.records(), ["InProgress", "Success"]);
+    assert_eq!(run.reports.available_permits(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_answer_holds_no_place() {
+    let mut run = follow(RUN, Start::Event(Event::Unheard), FakeFleet::default());
+    run.asked_again().await;
+    assert_eq!(run.reports.available_permits(), 7);
+    sleep(ANSWER_LIMIT + Duration::from_secs(1)).await;
+    assert_eq!(run.reports.available_permits(), 8);
+    run.ends(result("Success")).await;
+    run.acknowledged().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_whose_result_is_put_off_ends_as_the_node_says() {
+    let mut run = follow(RUN, Start::Cancel { in_progress: false }, FakeFleet::default());
+    assert!(matches!(run.message().await, FromGateway::Cancel(_)));
+    let places = Arc::clone(&run.reports).acquire_many_owned(8).await.unwrap();
+    run.ends(result("Success")).await;
+    sleep(CANCEL_GRACE * 2).await;
+    drop(places);
+    run.asked_again().await;
+    run.ends(result("Success")).await;
+    run.acknowledged().await;
+    assert_eq!(run.records(), ["Success"]);
 }
 
 fn is_pending(report: &Report) -> bool {

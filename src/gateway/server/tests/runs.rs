@@ -1,5 +1,5 @@
 use keelson_core::fleet::Report;
-use keelson_protocol::v1::Refused;
+use keelson_protocol::v1::{Refused, StepResult};
 
 use super::*;
 use crate::testing::assignment;
@@ -156,4 +156,75 @@ async fn a_node_that_floods_the_gateway_with_runs_is_sent_away() {
     let hello = Hello { running: running.collect(), ..Hello::default() };
     let (mut attached, _) = world.attach_with(&agent, hello).await;
     assert_eq!(attached.next().await.unwrap_err().code(), tonic::Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn output_that_arrives_later_is_no_longer_pending_and_the_whole_result_stays() {
+    let world = world().await;
+    let agent = world.enrol().await;
+    let mut attached = world.attach(&agent).await;
+    let step = StepResult { standard_output: "the longer text".into(), ..StepResult::default() };
+    let whole = RunResult { steps: vec![step], output_pending: true, ..result("hello", "Success") };
+    attached.say(FromAgent::Result(whole.clone())).await;
+    let acknowledgement = attached.next().await;
+    assert!(matches!(acknowledgement, Ok(Some(FromGateway::ResultAck(ack))) if ack.output_pending));
+    let short = RunResult { steps: vec![StepResult::default()], output_pending: false, ..whole };
+    attached.say(FromAgent::Result(short)).await;
+    attached.acknowledged().await;
+    let pending = |report: &Report| matches!(report, Report::Finished(run) if run.output_pending);
+    assert_eq!(world.fleet.records().iter().map(pending).collect::<Vec<_>>(), [true, false]);
+    let placement = world.fleet.placement(&agent.node, "hello", &command_uid("hello")).await.unwrap();
+    let kept = world.archive.result(&placement).await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&kept).contains("the longer text"));
+}
+
+#[tokio::test]
+async fn a_node_is_heard_while_the_archive_is_out_of_order_and_keeps_what_does_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open(&format!("file://{}", folder.path().display())).unwrap();
+    let in_the_way = folder.path().join("v1");
+    std::fs::write(&in_the_way, "in the way").unwrap();
+    let world = world_on(settings(), archive).await;
+    let agent = world.enrol().await;
+    let mut attached = world.attach(&agent).await;
+    let runs: Vec<_> = (0..20).map(|run| format!("run-{run:02}")).collect();
+    let say = async |attached: &Attached, command_uid: &str| {
+        attached.end(command_uid.trim_start_matches("uid-of-"), "Success").await;
+    };
+    for run in &runs {
+        say(&attached, run).await;
+    }
+    attached.accept("another").await;
+    let mut acknowledged = Vec::new();
+    while acknowledged.len() < runs.len() {
+        match attached.next().await {
+            Ok(Some(FromGateway::SayAgain(asked))) => say(&attached, &asked.command_uid).await,
+            Ok(Some(FromGateway::ResultAck(ack))) => acknowledged.push(ack.command_uid),
+            other => panic!("unexpected: {other:?}"),
+        }
+        let known = world.fleet.lock().records.len();
+        if known == runs.len() + 1 && in_the_way.exists() {
+            assert!(acknowledged.is_empty(), "not before the archive has the whole");
+            std::fs::remove_file(&in_the_way).unwrap();
+        }
+    }
+    acknowledged.sort_unstable();
+    assert_eq!(acknowledged, runs.iter().map(|run| command_uid(run)).collect::<Vec<_>>());
+    let records = world.fleet.records();
+    assert_eq!(records.iter().filter(|report| **report == Report::InProgress).count(), 1);
+}
+
+#[tokio::test]
+async fn results_beyond_the_limit_of_runs_wait_and_do_not_end_the_stream() {
+    let world = world_with(Settings { in_progress_after: Duration::from_secs(600), ..settings() }).await;
+    let agent = world.enrol().await;
+    let running = (0..2000)
+        .map(|run| Accepted { command_uid: command_uid(&format!("{run}")), invocation: format!("{run}") });
+    let hello = Hello { running: running.collect(), ..Hello::default() };
+    let (mut attached, _) = world.attach_with(&agent, hello).await;
+    attached.end("one-more", "Success").await;
+    attached.end("7", "Success").await;
+    assert_eq!(attached.acknowledged().await, command_uid("7"));
+    attached.end("one-more", "Success").await;
+    assert_eq!(attached.acknowledged().await, command_uid("one-more"));
 }
