@@ -15,6 +15,8 @@ use crate::read;
 /// The largest document that is read, in bytes of its text, and of its strings once aliases are replaced. AWS allows
 /// 64 KiB; the largest published ones have 84.
 const LARGEST: usize = 256 * 1024;
+/// Begins what is wrong with text that is no YAML.
+pub(crate) const NEITHER: &str = "the document is neither JSON (which begins with '{') nor valid YAML: ";
 /// How deeply lists and objects may be nested.
 const DEEPEST: usize = 64;
 /// How many YAML nodes an alias may repeat in all.
@@ -104,8 +106,7 @@ pub(crate) fn yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> 
     read.map_err(|error| {
         // The parser's texts may hold characters of the document that would upset a terminal.
         let reason = UserMessageFormatter.format_message(&error).replace(char::is_control, " ");
-        let message =
-            format!("the document is neither JSON (which begins with '{{') nor valid YAML: {reason}");
+        let message = format!("{NEITHER}{reason}");
         match error.location() {
             Some(location) => {
                 let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::document::Document;
-use crate::errors::described;
+use crate::errors::{Errors, described};
 use crate::parameter::{ParameterDefinition, ParameterType};
 use crate::{go_text, precondition, text};
 
@@ -13,7 +13,7 @@ pub enum CalledValuesError {
     /// A text that is no object.
     #[error(
         "Unmarshalling document parameters failed. Please make sure the parameters are specified in the right format: \
-         write an object, as JSON or YAML: {0}"
+         write an object, as JSON or YAML ({0})"
     )]
     Unreadable(String),
     /// Neither an object nor a text.
@@ -59,7 +59,7 @@ fn given(parameters: &Value) -> Result<Map<String, Value>, CalledValuesError> {
         Value::Object(values) => Ok(values.clone()),
         Value::String(written) => {
             let read = serde_json::from_str(written).or_else(|_| text::yaml(written, true));
-            match read.map_err(|errors| CalledValuesError::Unreadable(errors.to_string()))? {
+            match read.map_err(|errors| unreadable(&errors))? {
                 Value::Null => Ok(Map::new()),
                 Value::Object(values) => Ok(values),
                 other => Err(CalledValuesError::Unreadable(format!("found {}", described(&other)))),
@@ -67,6 +67,11 @@ fn given(parameters: &Value) -> Result<Map<String, Value>, CalledValuesError> {
         }
         _ => Err(CalledValuesError::UnknownShape),
     }
+}
+
+fn unreadable(errors: &Errors) -> CalledValuesError {
+    let text = errors.to_string();
+    CalledValuesError::Unreadable(text.strip_prefix(text::NEITHER).unwrap_or(&text).to_owned())
 }
 
 fn fault(validator: &str, name: &str, reason: &str) -> String {
