@@ -10,10 +10,19 @@ const SLACK_MILLISECONDS: i64 = 1000;
 /// One thing that differs from a recorded answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The plugin of the step whose text differs; none where it is something else that does.
-    pub text_of: Option<String>,
+    /// The text that differs; none where it is something else that does.
+    pub text: Option<RecordedText>,
     /// For a person.
     pub shown: String,
+}
+
+/// A text of a recorded step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedText {
+    /// The step's plugin.
+    pub plugin: String,
+    /// The text; the beginning of a long one.
+    pub text: String,
 }
 
 /// What differs from the recorded answer that is nearest; nothing if one is the same.
@@ -23,7 +32,7 @@ pub fn differences(answers: &[Golden], ran: &Ran) -> Vec<Difference> {
 }
 
 fn other(shown: String) -> Difference {
-    Difference { text_of: None, shown }
+    Difference { text: None, shown }
 }
 
 fn against(golden: &Golden, ran: &Ran) -> Vec<Difference> {
@@ -58,14 +67,14 @@ fn step(recorded: &GoldenStep, ours: &Step) -> Vec<Difference> {
         ("standardError", &recorded.standard_error, &ours.standard_error_content),
         ("output", &recorded.output, &ours.output),
     ];
-    let texts =
-        texts.into_iter().filter(|(_, recorded, ours)| !recorded.is(ours)).map(|(what, recorded, ours)| {
-            format!("{what}:\n    recorded {}\n    ours     {}", recorded.shown(), recorded.beside(ours))
-        });
     let at = format!("step {:?} ", recorded.id);
+    let texts = texts.into_iter().filter(|(_, text, ours)| !text.is(ours)).map(|(what, text, ours)| {
+        let (was, is) = (text.shown(), text.beside(ours));
+        let shown = format!("{at}{what}:\n    recorded {was}\n    ours     {is}");
+        let plugin = recorded.name.clone();
+        Difference { text: Some(RecordedText { plugin, text: text.beginning().to_owned() }), shown }
+    });
     let words = words.chain(too_slow(recorded, ours)).map(|shown| other(at.clone() + &shown));
-    let texts =
-        texts.map(|shown| Difference { text_of: Some(recorded.name.clone()), shown: at.clone() + &shown });
     words.chain(texts).collect()
 }
 
@@ -82,6 +91,13 @@ impl Text {
         match self {
             Self::Whole(text) => text == ours,
             Self::Long { sha256, .. } => *sha256 == Text::long(ours).0,
+        }
+    }
+
+    fn beginning(&self) -> &str {
+        match self {
+            Self::Whole(text) => text,
+            Self::Long { head, .. } => head,
         }
     }
 
@@ -154,7 +170,8 @@ mod tests {
     fn a_difference_of_texts_names_the_plugin() {
         let found = differences(&[recorded("Success", "one\n")], &ran("two\n", 10));
         assert_eq!(found.len(), 2);
-        assert!(found.iter().all(|found| found.text_of.as_deref() == Some("aws:runShellScript")));
+        let text = RecordedText { plugin: "aws:runShellScript".into(), text: "one\n".into() };
+        assert!(found.iter().all(|found| found.text.as_ref() == Some(&text)), "{found:?}");
     }
 
     #[test]

@@ -32,11 +32,15 @@ pub struct Refusal {
 /// What a difference is listed by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Subject {
+enum Subject {
     /// The case of this name: all of it.
     Case(String),
-    /// Steps of this plugin: their texts.
+    /// Cases whose document has this text in it: all of them.
+    Mentions(String),
+    /// Steps of this plugin: their texts, not how they end.
     Plugin(String),
+    /// Texts whose recording has this in it: a sentence of the agent's own, which ours words otherwise.
+    Wording(String),
     /// Cases with a parameter's value that no Command can carry.
     ValuesBeyondTheApi,
     /// Cases whose end was not recorded.
@@ -98,18 +102,30 @@ impl Differences {
         self.reason(&Subject::Case(name.to_owned()))
     }
 
-    /// What is listed for the texts of a plugin's steps.
-    pub fn of_plugin(&self, plugin: &str) -> Option<&str> {
-        self.reason(&Subject::Plugin(plugin.to_owned()))
+    /// What is listed for a text of a plugin's step that was recorded so.
+    pub fn of_text(&self, plugin: &str, recorded: &str) -> Option<&str> {
+        self.reason(&Subject::Plugin(plugin.to_owned())).or_else(|| {
+            self.found(|subject| matches!(subject, Subject::Wording(words) if recorded.contains(words)))
+        })
     }
 
     /// What is listed for the sort of case that this one is of.
     pub fn of_sort(&self, case: &Case, recorded: &[Golden]) -> Option<&str> {
+        let document = case.document.to_string();
+        let mentioned =
+            self.found(|subject| matches!(subject, Subject::Mentions(text) if document.contains(text)));
+        if mentioned.is_some() {
+            return mentioned;
+        }
         if case.sends_what_no_command_can() {
             return self.reason(&Subject::ValuesBeyondTheApi);
         }
         let has_no_end = !recorded.is_empty() && !recorded.iter().any(Golden::has_end);
         if has_no_end { self.reason(&Subject::NoRecordedEnd) } else { None }
+    }
+
+    fn found(&self, is_it: impl Fn(&Subject) -> bool) -> Option<&str> {
+        self.reasons.iter().find(|(subject, _)| is_it(subject)).map(|(_, reason)| reason.trim())
     }
 
     fn reason(&self, subject: &Subject) -> Option<&str> {
@@ -161,11 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_be_worded_otherwise_by_its_plugin_or_by_what_it_says() {
+        let list = Differences::parse(
+            "refusal = []
+            [[difference]]\nof = { plugin = 'aws:other' }\nreason = 'p'
+            [[difference]]\nof = { wording = 'File is empty!' }\nreason = 'w'",
+        )
+        .unwrap();
+        assert_eq!(list.of_text("aws:other", "anything"), Some("p"));
+        assert_eq!(list.of_text("aws:runDocument", "there was - File is empty!"), Some("w"));
+        assert_eq!(list.of_text("aws:runDocument", "anything"), None);
+    }
+
+    #[test]
     fn sorts_of_cases_are_known_by_what_they_send_and_by_what_was_recorded() {
         let list = Differences::parse(
             "refusal = []
             [[difference]]\nof = 'values-beyond-the-api'\nreason = 'texts'
-            [[difference]]\nof = 'no-recorded-end'\nreason = 'ours ends'",
+            [[difference]]\nof = 'no-recorded-end'\nreason = 'ours ends'
+            [[difference]]\nof = { mentions = 'ENV_VAR' }\nreason = 'newer'",
         )
         .unwrap();
         let case = |yaml| Case::read("001-x", yaml).unwrap();
@@ -173,5 +203,7 @@ mod tests {
         assert_eq!(list.of_sort(&plain, &recorded("Success")), None);
         assert_eq!(list.of_sort(&plain, &recorded("InProgress")), Some("ours ends"));
         assert_eq!(list.of_sort(&number, &recorded("Success")), Some("texts"));
+        let newer = case("document: {parameters: {p: {interpolationType: ENV_VAR}}}");
+        assert_eq!(list.of_sort(&newer, &recorded("Success")), Some("newer"));
     }
 }

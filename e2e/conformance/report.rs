@@ -47,7 +47,7 @@ impl Outcome {
                 match (found.is_empty(), listed) {
                     (true, None) => Self::Same,
                     (true, Some(_)) => wrong("listed, but it agrees: take it off the list".to_owned()),
-                    (false, listed) => match listed.or_else(sort).or_else(|| of_plugins(&found, list)) {
+                    (false, listed) => match listed.or_else(sort).or_else(|| of_texts(&found, list)) {
                         Some(reason) => Self::Differs { reason: reason.to_owned() },
                         None => Self::Wrong(found.into_iter().map(|found| found.shown).collect()),
                     },
@@ -71,9 +71,12 @@ impl Outcome {
     }
 }
 
-/// Why all that differs may: it is texts of plugins whose texts are listed.
-fn of_plugins<'a>(found: &[compare::Difference], list: &'a Differences) -> Option<&'a str> {
-    let mut reasons = found.iter().map(|found| list.of_plugin(found.text_of.as_deref()?));
+/// Why all that differs may: it is texts, and each of them is listed.
+fn of_texts<'a>(found: &[compare::Difference], list: &'a Differences) -> Option<&'a str> {
+    let mut reasons = found.iter().map(|found| {
+        let recorded = found.text.as_ref()?;
+        list.of_text(&recorded.plugin, &recorded.text)
+    });
     let first = reasons.next()??;
     reasons.all(|reason| reason.is_some()).then_some(first)
 }

@@ -11,9 +11,9 @@ use serde_json::json;
 const TWO_BOOTS: Duration = Duration::from_secs(240);
 
 /// Says which run it is, and asks for a reboot in the first two: a shell exits with 3010 as with 194.
-const SCRIPT: &str = r#"cat /proc/sys/kernel/random/boot_id >> /root/boots
+const SCRIPT: &str = r"cat /proc/sys/kernel/random/boot_id >> /root/boots
 run=$(wc -l < /root/boots); echo run $run; echo error $run >&2
-case $run in 1) exit 194;; 2) exit 3010;; esac"#;
+case $run in 1) exit 194;; 2) exit 3010;; esac";
 
 #[tokio::test]
 async fn a_step_that_asks_for_a_reboot_runs_again_after_it_and_the_others_run_once() {
