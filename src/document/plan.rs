@@ -7,6 +7,7 @@ use crate::errors::{Errors, Problems, described, element, member};
 use crate::interpolate::{interpolate, reference};
 use crate::modifiers::Modifiers;
 use crate::platform::Platform;
+use crate::references::has_store_reference;
 use crate::{plugins, precondition};
 
 /// What a node can do with a plugin.
@@ -68,6 +69,7 @@ pub fn plan(
         } else {
             decide_before_2_2(step, inputs, platform, supported(&step.action))
         };
+        let decision = without_a_store(step, decision);
         steps.push(PlannedStep {
             name: step.name.clone(),
             action: step.action.clone(),
@@ -91,6 +93,17 @@ fn check_arguments(step: &Step, path: &str, values: &Map<String, Value>, problem
                 );
             }
         }
+    }
+}
+
+/// A reference to AWS's parameter store would reach a script as text, which is worse than not to run it.
+fn without_a_store(step: &Step, decision: Decision) -> Decision {
+    match decision {
+        Decision::Run(inputs) if has_store_reference(&inputs) => Decision::Fail(format!(
+            "AWS's parameter store is not read, and the inputs refer to it: give the value as a parameter. Step name: {}",
+            step.name
+        )),
+        other => other,
     }
 }
 

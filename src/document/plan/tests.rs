@@ -209,3 +209,23 @@ fn a_plugin_of_schema_1_has_its_properties_interpolated_and_its_name_as_its_step
         ]
     );
 }
+
+#[test]
+fn a_step_that_needs_a_parameter_store_fails_where_it_would_run() {
+    let document = from_value(json!({
+        "schemaVersion": "2.2",
+        "parameters": {"p": {"type": "String"}},
+        "mainSteps": [
+            {"name": "a", "action": "aws:runShellScript", "inputs": {"runCommand": ["echo {{ p }}"]}},
+            {"name": "b", "action": "aws:runShellScript", "precondition": {"StringEquals": ["platformType", "Windows"]},
+             "inputs": {"runCommand": ["echo {{ p }}"]}},
+        ],
+    }))
+    .unwrap();
+    let Value::Object(values) = json!({"p": "{{ssm:x}}"}) else { panic!("an object") };
+    let steps = plan(&document, &values, Platform::Linux, &support).unwrap();
+    assert!(
+        matches!(&steps[0].decision, Decision::Fail(reason) if reason.contains("parameter store is not read"))
+    );
+    assert!(matches!(&steps[1].decision, Decision::Skip(_)));
+}

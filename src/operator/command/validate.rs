@@ -44,6 +44,13 @@ pub fn validate(spec: &CommandSpec, document: &Document) -> Result<Validated, Re
         reason: "InvalidParameters",
         message: joined(errors.0.iter().map(|problem| format!("spec.{problem}"))),
     })?;
+    let stored = document.store_references(bound.values());
+    if let Some(first) = stored.first() {
+        let message = format!(
+            "{first}: refers to AWS's parameter store, which is not read: give the value as a parameter of the Command"
+        );
+        return Err(Refusal { reason: "ParameterStoreReference", message });
+    }
     Ok(Validated { query, rate, bound })
 }
 

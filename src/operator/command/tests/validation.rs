@@ -50,6 +50,14 @@ fn wrong_parameters_are_told_with_their_path() {
 }
 
 #[test]
+fn a_reference_to_awss_parameter_store_is_refused_with_the_place_where_it_would_go() {
+    let refusal =
+        check(json!({ "parameters": { "port": ["1"], "greeting": ["{{ssm:greeting}}"] } })).unwrap_err();
+    assert_eq!(refusal.reason, "ParameterStoreReference");
+    assert!(refusal.message.starts_with("mainSteps[0].inputs.runCommand[0]: "), "{}", refusal.message);
+}
+
+#[test]
 fn wrong_targets_and_limits_are_told_with_their_path() {
     let with = |mut fields: serde_json::Value| {
         fields["parameters"] = serde_json::from_str(PORT).unwrap();
