@@ -78,7 +78,8 @@ fn newer_agent() -> Vec<u8> {
 
 /// A program that says it is an agent, and whose daemon ends at once.
 fn broken_agent() -> Vec<u8> {
-    format!("#!/bin/sh\n# {MARK}{BROKEN}\n[ \"$1\" = --version ] && echo keelson-agent {BROKEN}\n").into_bytes()
+    format!("#!/bin/sh\n# {MARK}{BROKEN}\n[ \"$1\" = --version ] && echo keelson-agent {BROKEN}\n")
+        .into_bytes()
 }
 
 async fn command(lab: &Lab, name: &str, parameters: &str) {
@@ -130,14 +131,18 @@ async fn without_an_agent_to_hand_out_the_reason_is_told(lab: &Lab) {
 
 async fn a_newer_agent_takes_over_while_a_document_runs(lab: &Lab) {
     let keelson = &lab.keelson;
-    keelson.script("long", "while [ ! -e /root/go-on ]; do sleep 0.1; done; echo through", 120).await.unwrap();
+    keelson
+        .script("long", "while [ ! -e /root/go-on ]; do sleep 0.1; done; echo through", 120)
+        .await
+        .unwrap();
     let target = format!("targets: [{{key: InstanceIds, values: [{}]}}]", lab.names[0]);
     keelson.command("long", &format!("documentName: long, {target}")).await.unwrap();
     hand_out(lab, &newer_agent());
     let before = epoch(lab).await;
     command(lab, "newer", "").await;
     let (status, said) = ended(lab, "newer").await;
-    let updated = format!("keelson-agent {} is updated to {NEWER}, which is connected\n", env!("CARGO_PKG_VERSION"));
+    let updated =
+        format!("keelson-agent {} is updated to {NEWER}, which is connected\n", env!("CARGO_PKG_VERSION"));
     assert!(status == RunStatus::Success && said.ends_with(&updated), "{status:?}: {said}");
     runs(lab, NEWER, before).await;
     lab.nodes[0].write("/root/go-on", "").unwrap();
@@ -146,7 +151,8 @@ async fn a_newer_agent_takes_over_while_a_document_runs(lab: &Lab) {
     assert_eq!(version, format!("keelson-agent {NEWER}\n"));
     let previous = lab.nodes[0].shell("/usr/local/bin/keelson-agent.previous version").await.unwrap();
     assert_eq!(previous, format!("keelson-agent {}\n", env!("CARGO_PKG_VERSION")));
-    let mode = lab.nodes[0].host_path("/usr/local/bin/keelson-agent").unwrap().metadata().unwrap().permissions();
+    let mode =
+        lab.nodes[0].host_path("/usr/local/bin/keelson-agent").unwrap().metadata().unwrap().permissions();
     assert_eq!(mode.mode() & 0o777, 0o755);
     no_trial_is_left(lab);
 }
@@ -179,7 +185,9 @@ async fn an_agent_that_does_not_run_gives_way_to_the_previous_one(lab: &Lab) {
     command(lab, "broken", "").await;
     let (status, said) = ended(lab, "broken").await;
     assert_eq!(status, RunStatus::Failed);
-    let told = format!("{BROKEN} does not work here (its daemon does not stay up): the previous version runs again, {NEWER}");
+    let told = format!(
+        "{BROKEN} does not work here (its daemon does not stay up): the previous version runs again, {NEWER}"
+    );
     assert!(said.contains(&told), "{said}");
     runs(lab, NEWER, before).await;
     no_trial_is_left(lab);
@@ -199,7 +207,7 @@ async fn an_update_whose_watcher_dies_is_undone(lab: &Lab) {
     let before = epoch(lab).await;
     command(lab, "orphaned", "").await;
     in_place(lab).await;
-    lab.nodes[0].shell("pkill -KILL -f 'keelson-agent worker'").await.unwrap();
+    lab.nodes[0].shell("pkill -KILL -f '[k]eelson-agent worker'").await.unwrap();
     let node = runs(lab, NEWER, before).await;
     let (status, said) = ended(lab, "orphaned").await;
     assert!(status == RunStatus::Failed && said.contains("died"), "{} {said}", node.name_any());
