@@ -160,3 +160,22 @@ fn the_summary_counts() {
     let report = Report { documents: checked.documents, findings: checked.findings, unreadable: Vec::new() };
     assert_eq!(output::summary(&report), "2 documents: 1 error, 1 warning");
 }
+
+#[test]
+fn the_page_on_lint_has_an_example_that_is_warned_of_and_one_that_is_not_for_each_rule() {
+    let page = include_str!("../../../docs/lint.md");
+    let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+    let names: Vec<&str> = sections.iter().filter_map(|section| section.lines().next()).collect();
+    assert_eq!(names, Rule::ALL.map(Rule::as_str));
+    for section in sections {
+        let name = section.lines().next().unwrap();
+        let examples: Vec<&str> =
+            section.split("```yaml\n").skip(1).filter_map(|example| example.split("```").next()).collect();
+        assert_eq!(examples.len(), 2, "{name}");
+        let codes =
+            |text| check::text("a.yaml", text, &NAMED).findings.into_iter().map(|finding| finding.code);
+        let bad: Vec<&str> = codes(examples[0]).collect();
+        assert!(bad.contains(&name), "{name}: {bad:?}");
+        assert_eq!(codes(examples[1]).collect::<Vec<_>>(), [""; 0], "{name}");
+    }
+}

@@ -16,32 +16,8 @@ const SECRETS: [&str; 9] =
 /// Words that make a secret of the `key` after them.
 const SECRET_KEYS: [&str; 7] = ["api", "access", "private", "secret", "auth", "encryption", "signing"];
 /// Words that say that the value is about a secret and is none.
-const ABOUT: [&str; 24] = [
-    "arn",
-    "id",
-    "ids",
-    "name",
-    "names",
-    "path",
-    "paths",
-    "file",
-    "files",
-    "url",
-    "uri",
-    "endpoint",
-    "length",
-    "type",
-    "version",
-    "region",
-    "expiry",
-    "ttl",
-    "policy",
-    "parameter",
-    "manager",
-    "enabled",
-    "provider",
-    "rotation",
-];
+const ABOUT: &str = "age arn count days enabled endpoint expiry file files hours id ids length limit manager max min \
+    minutes name names parameter path paths policy provider region rotation seconds size ttl type uri url version";
 
 pub(super) fn check(parameters: &BTreeMap<String, ParameterDefinition>, warnings: &mut Warnings) {
     for (name, definition) in parameters {
@@ -90,7 +66,8 @@ fn has_text(default: &Value) -> bool {
 fn names_a_secret(name: &str) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let about = words.last().is_some_and(|last| ABOUT.contains(last)) || words.contains(&"manager");
+    let about = words.last().is_some_and(|last| ABOUT.split_whitespace().any(|about| about == *last))
+        || words.contains(&"manager");
     let names = words.iter().any(|word| SECRETS.contains(word));
     let keys = words.windows(2).any(|pair| matches!(pair, [kind, "key"] if SECRET_KEYS.contains(kind)));
     let joined = ["apikey", "accesskey", "privatekey", "secretkey"].iter().any(|key| words.contains(key));
@@ -158,6 +135,7 @@ mod tests {
             "publicKey",
             "KmsKeyId",
             "Keyboard",
+            "MaxCredentialUsageAge",
         ] {
             assert!(!names_a_secret(name), "{name}");
         }
