@@ -281,3 +281,59 @@ fn a_node_without_git_says_so_unless_there_is_nothing_to_clone() {
     assert_eq!(told[0], format!("Cannot clone repository {url}: repository not found"));
     assert!(told[1].contains("install the package git"), "{}", told[1]);
 }
+
+#[test]
+fn a_part_of_a_github_repository_comes_without_its_history() {
+    let scratch = Run::new();
+    let owner = scratch.scratch("acme");
+    fs::create_dir(&owner).unwrap();
+    repository(&owner.join("web.git"));
+    let mirror = format!("url.file://{}/.insteadOf", owner.parent().unwrap().display());
+    let github = |path: &str, options: &str, destination: &str, script: &str| {
+        let mut run = Run::new();
+        // Stands for the network, which ends here: all else is as with GitHub itself.
+        run.environment = vec![
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", mirror.clone().leak()),
+            ("GIT_CONFIG_VALUE_0", "https://github.com/"),
+        ];
+        let info = json!({"owner": "acme", "repository": "web", "path": path, "getOptions": options});
+        let ended = run.run(&document("GitHub", &info, destination, script));
+        if ended.steps()[0] == "Success 0" { ended.stdout(1).to_owned() } else { ended.stderr(0).to_owned() }
+    };
+    assert_eq!(github("sub/run.sh", "", "bin/", "bin/run.sh"), "ran\n");
+    assert_eq!(github("sub", "branch:main", "bin", "ls -A bin"), "run.sh\n");
+    assert_eq!(github("", "branch:side", "all", "ls -A all; cat all/f"), "f\nsub\none");
+    let told = github("none", "", "x", "true");
+    let whose = "Could not download from GitHub repository https://github.com/acme/web.git: ";
+    assert_eq!(told, format!("{whose}it has no \"none\""));
+    assert_eq!(github("", "branch:none", "x", "true"), "Cannot checkout: reference not found");
+}
+
+#[test]
+fn a_private_key_reaches_ssh_in_a_file_of_its_own_and_does_not_stay() {
+    let mut run = Run::new();
+    let (origin, programs) = (run.scratch("origin"), run.scratch("programs"));
+    repository(&origin);
+    fs::create_dir(&programs).unwrap();
+    // In the place of ssh: notes what it was given, and runs here what the server would run.
+    let ssh = format!(
+        "#!/bin/sh\n{{ echo \"$@\"; stat -c %a \"$KEELSON_GIT_KEY\"; cat \"$KEELSON_GIT_KEY\"; }} > {0}/given\n\
+         for last; do :; done\nexec sh -c \"$last\"\n",
+        programs.display()
+    );
+    fs::write(programs.join("ssh"), ssh).unwrap();
+    fs::set_permissions(programs.join("ssh"), fs::Permissions::from_mode(0o700)).unwrap();
+    run.environment = vec![("PATH", format!("{}:/usr/bin:/bin", programs.display()).leak())];
+    let info = json!({"repository": format!("git@localhost:{}", origin.display()), "privateSSHKey": "-----KEY\nhush"});
+    let ended = run.run(&document("Git", &info, "repo", "cat repo/f"));
+    assert_eq!((ended.steps()[0].as_str(), ended.stdout(1)), ("Success 0", "two"), "{}", ended.stderr(0));
+    let given = fs::read_to_string(programs.join("given")).unwrap();
+    let (arguments, rest) = given.split_once('\n').unwrap();
+    for wanted in ["BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "git@localhost"] {
+        assert!(arguments.contains(wanted), "{arguments}");
+    }
+    assert!(!arguments.contains("hush"));
+    assert_eq!(rest, "600\n-----KEY\nhush\n");
+    assert_eq!(names(&run.file("downloads")), ["repo"]);
+}
