@@ -112,8 +112,8 @@ pub struct UnenrolArguments {
 /// What to update to.
 #[derive(Debug, Clone, Args)]
 pub struct UpdateArguments {
-    /// Take the program from this file instead of the gateway; `#sha256=DIGITS` behind it makes sure which.
-    #[arg(long, value_name = "FILE")]
+    /// Take the program from this file or URL instead of the gateway; `#sha256=DIGITS` behind it makes sure which.
+    #[arg(long, value_name = "FILE|URL")]
     pub source: Option<String>,
     /// Install an older version, too.
     #[arg(long)]

@@ -8,6 +8,7 @@ mod daemon;
 mod enrol;
 mod facts;
 #[cfg(test)]
+#[allow(dead_code, reason = "the tests of the whole agent use the rest")]
 mod fake_gateway;
 mod files;
 mod identity;

@@ -25,7 +25,7 @@ mod script;
 mod unsupported;
 mod update_ssm_agent;
 
-pub use download_content::fetch::main as fetch;
+pub use download_content::fetch::{main as fetch, open as open_url};
 
 /// Where downloaded content lies, below the orchestration root.
 const DOWNLOADS: &str = "downloads";

@@ -152,6 +152,6 @@ mod tests {
         assert!(problem(&json!({"allowDowngrade": "yes"})).contains("true or false"));
         assert!(problem(&json!({"targetVersion": "3.3.987.0"})).contains("no version of keelson-agent"));
         assert!(problem(&json!({"targetVersion": ["1.0.0"]})).contains("targetVersion is no text"));
-        assert!(problem(&json!({"source": "https://example.com/x"})).contains("aws:downloadContent"));
+        assert!(problem(&json!({"source": "https://example.com/x"})).contains("#sha256="));
     }
 }

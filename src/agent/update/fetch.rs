@@ -12,6 +12,7 @@ use semver::Version;
 use sha2::{Digest, Sha256};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status, Streaming};
+use url::Url;
 
 use super::policy::{Decision, Declined, Wanted, decide};
 use super::source::Source;
@@ -19,6 +20,7 @@ use crate::connect::{ConnectError, Reach};
 use crate::facts;
 use crate::files::FileError;
 use crate::identity::{Identity, IdentityError, IdentityFolder};
+use crate::plugin;
 use crate::renewal::{self, RenewError};
 
 /// How long a gateway may take to begin: nodes take turns there.
@@ -54,6 +56,14 @@ pub enum FetchError {
     /// The gateway says no.
     #[error("the gateway refuses: {}", renewal::said(.0))]
     Refused(Box<Status>),
+    /// The web does not give it.
+    #[error("cannot download {from}: {reason}")]
+    Web {
+        /// The address.
+        from: String,
+        /// What happened.
+        reason: String,
+    },
     /// What came is not what was announced.
     #[error("what came from {from} is not the agent that was meant: {what}; try again")]
     Damaged {
@@ -91,6 +101,7 @@ pub async fn fetch(
 ) -> Result<Option<Version>, FetchError> {
     match source {
         Source::File { path, sha256 } => from_file(path, sha256.as_deref(), staged).map(|()| None),
+        Source::Web { url, sha256 } => from_web(url, sha256, staged).map(|()| None),
         Source::Gateway => {
             let folder = IdentityFolder::new(state);
             let mut attempt = 1;
@@ -165,17 +176,18 @@ fn from_file(path: &Path, sha256: Option<&str>, staged: &Path) -> Result<(), Fet
     let unreadable = |error| FileError::new("read", path, error);
     let mut file = File::open(path).map_err(unreadable)?;
     let mut program = Staged::create(staged)?;
-    let mut buffer = vec![0; COPY_BYTES];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => program.append(buffer.get(..count).unwrap_or_default())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(error).into()),
-        }
-    }
+    program.fill(&mut file, |error| unreadable(error).into())?;
     let damaged = |what| FetchError::Damaged { from: format!("{path:?}"), what };
     program.verify(sha256).map_err(damaged)
+}
+
+fn from_web(url: &Url, sha256: &str, staged: &Path) -> Result<(), FetchError> {
+    let from = url.as_str();
+    let failed = |reason| FetchError::Web { from: from.to_owned(), reason };
+    let mut file = plugin::open_url(url).map_err(failed)?;
+    let mut program = Staged::create(staged)?;
+    program.fill(&mut file, |error| failed(error.to_string()))?;
+    program.verify(Some(sha256)).map_err(|what| FetchError::Damaged { from: from.to_owned(), what })
 }
 
 /// A new program that is being written.
@@ -191,6 +203,26 @@ impl Staged {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(path);
         let file = file.map_err(|error| FileError::new("write", path, error))?;
         Ok(Self { path: path.to_owned(), file, digest: Sha256::new(), bytes: 0 })
+    }
+
+    /// Copies all that a source has; `failed` says that it cannot be read.
+    fn fill(
+        &mut self,
+        source: &mut impl Read,
+        failed: impl Fn(io::Error) -> FetchError,
+    ) -> Result<(), FetchError> {
+        let mut buffer = vec![0; COPY_BYTES];
+        loop {
+            match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) if self.bytes > MAX_PROGRAM => {
+                    return Err(failed(io::Error::other("no agent is so large")));
+                }
+                Ok(count) => self.append(buffer.get(..count).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
     }
 
     fn append(&mut self, data: &[u8]) -> Result<(), FileError> {
@@ -217,6 +249,18 @@ mod tests {
     use super::*;
     use std::fs;
 
+    /// The address of a server that gives one answer.
+    fn serve_once(answer: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let _request = connection.read(&mut [0; 4096]).unwrap();
+            connection.write_all(answer.as_bytes()).unwrap();
+        });
+        address
+    }
+
     #[test]
     fn a_file_is_taken_whole_and_only_with_the_digest_it_was_to_have() {
         let folder = tempfile::tempdir().unwrap();
@@ -230,6 +274,15 @@ mod tests {
         }
         let wrong = from_file(&source, Some(&digest.replace(['0', '1'], "2")), &staged).unwrap_err();
         assert!(wrong.to_string().contains(&digest), "{wrong}");
+        let server =
+            format!("http://{}/agent", serve_once("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew"));
+        let new = facts::hex(&Sha256::digest("new"));
+        from_web(&server.parse().unwrap(), &new, &staged).unwrap();
+        assert_eq!(fs::read(&staged).unwrap(), b"new");
+        let none =
+            format!("http://{}/agent", serve_once("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+        let none = from_web(&none.parse().unwrap(), &new, &staged).unwrap_err().to_string();
+        assert!(none.starts_with("cannot download http://127.0.0.1:") && none.contains("404"), "{none}");
         let absent = from_file(Path::new("/nonexistent"), None, &staged).unwrap_err().to_string();
         assert!(absent.starts_with("cannot read /nonexistent"), "{absent}");
     }

@@ -88,3 +88,32 @@ fn what_a_node_says_of_itself_is_kept_short() {
     assert_eq!(facts(Some(long)).hostname, "é".repeat(MAX_NAME));
     assert_eq!(facts(None), NodeFacts::default());
 }
+
+/// What a run asks for whose steps name these Associations.
+fn refreshed_by(steps: &[Option<&[&str]>]) -> Option<Vec<String>> {
+    let step = |names: &Option<&[&str]>| v1::StepResult {
+        refresh_associations: names
+            .map(|names| v1::RefreshAssociations { names: names.iter().map(ToString::to_string).collect() }),
+        ..v1::StepResult::default()
+    };
+    let steps = steps.iter().map(step).collect();
+    run_report(&v1::RunResult { steps, ..result("Success") }, "key".into()).refresh_associations
+}
+
+#[test]
+fn a_run_asks_for_the_associations_of_all_its_steps_together() {
+    assert_eq!(refreshed_by(&[None, None]), None);
+    let both = refreshed_by(&[Some(&["b", "a"]), None, Some(&["a", "c"])]);
+    assert_eq!(both, Some(vec!["a".into(), "b".into(), "c".into()]));
+    assert_eq!(refreshed_by(&[Some(&["a"]), Some(&[])]), Some(Vec::new()), "no name means all");
+    let many: Vec<_> = (0..=MAX_ASSOCIATIONS).map(|index| index.to_string()).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(refreshed_by(&[Some(&many)]), Some(Vec::new()), "too many mean all");
+}
+
+#[test]
+fn what_steps_ask_for_is_kept_although_they_are_left_out() {
+    let mut steps = vec![Some(&["a"][..])];
+    steps.resize(1000, None);
+    assert_eq!(refreshed_by(&steps), Some(vec!["a".into()]));
+}

@@ -194,6 +194,22 @@ mod tests {
     }
 
     #[test]
+    fn a_command_for_some_nodes_answers_nothing_and_has_a_name_of_its_own() {
+        let association = association();
+        let spec = spec(&association, "1", None, Timestamp::UNIX_EPOCH);
+        let name = |cause, nodes: &[&str]| {
+            let nodes: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            names(&association, &for_nodes(&spec, &nodes), &run(cause)).remove(0)
+        };
+        assert_ne!(name(Cause::Refresh, &["a"]), name(Cause::CatchUp, &["a"]));
+        assert_ne!(name(Cause::Refresh, &["a"]), name(Cause::Refresh, &["a", "b"]));
+        for cause in [Cause::CatchUp, Cause::Refresh] {
+            let command = command(&association, "c", spec.clone(), &run(cause));
+            assert!(is_catch_up(&command) && !command.annotations().contains_key(APPLIED_HASH_ANNOTATION));
+        }
+    }
+
+    #[test]
     fn a_command_says_what_it_answers() {
         let association = association();
         let run = Run { request: Some("now"), ..run(Cause::Request) };

@@ -25,6 +25,8 @@ mod save;
 #[cfg(test)]
 mod server;
 
+pub use http::open;
+
 /// The variable that holds the request.
 const REQUEST: &str = "KEELSON_FETCH";
 

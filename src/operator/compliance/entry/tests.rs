@@ -1,5 +1,7 @@
 use super::*;
-use crate::association::fixtures::{ended_command, entry, node, record};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::association::fixtures::{ended_command, entry, node, record, request, second};
 
 /// What an Invocation that ended so makes of a node.
 fn after(
@@ -84,4 +86,32 @@ fn a_new_version_and_a_new_severity_are_written() {
     assert_eq!(after("Success", Some("Success"), Some(&older)).unwrap().document_version, "1");
     assert_eq!(with_severity(&before, ComplianceSeverity::High), None);
     assert_eq!(with_severity(&before, ComplianceSeverity::Low).unwrap().severity, ComplianceSeverity::Low);
+}
+
+/// When the request was made that a run which was released at second 60 is said to have answered.
+fn answered(asked: i64, details: Option<&str>, previous: Option<&NodeAssociation>) -> Option<i64> {
+    let (command, record) = (ended_command("c1", "Success"), details.map(|details| record("a", details)));
+    let ended = Ended {
+        association: "web-servers",
+        severity: ComplianceSeverity::High,
+        command: &command,
+        invocation: record.as_ref(),
+    };
+    let mut node = node("a", true);
+    request(&mut node, "web-servers", asked);
+    let time = ended.entry(&node, previous)?.refresh_time?;
+    Some(time.0.as_second() - second(0).as_second())
+}
+
+#[test]
+fn a_run_says_which_request_it_has_answered_and_one_that_never_came_answers_none() {
+    let before = NodeAssociation { refresh_time: Some(Time(second(20))), ..entry("Success", "Success") };
+    for details in ["Success", "Failed", "Cancelled"] {
+        assert_eq!(answered(50, Some(details), Some(&before)), Some(50), "{details}");
+    }
+    assert_eq!(answered(70, Some("Failed"), Some(&before)), Some(20), "it was asked for meanwhile");
+    for details in [Some("DeliveryTimedOut"), None] {
+        assert_eq!(answered(50, details, Some(&before)), Some(20), "{details:?}");
+    }
+    assert_eq!(answered(70, Some("Success"), Some(&before)), None, "nothing new, nothing to write");
 }

@@ -10,6 +10,8 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, ProxyProtocol};
 use url::Url;
 
+use crate::version::version;
+
 /// How long a connection, its name lookup and its TLS handshake each may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a server may send nothing.
@@ -51,7 +53,7 @@ impl Client {
             .max_redirects(if rules.follow_redirects { REDIRECTS } else { 0 })
             .max_redirects_will_error(rules.follow_redirects)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            .user_agent(concat!("keelson-agent/", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!("keelson-agent/{}", version()))
             .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT))

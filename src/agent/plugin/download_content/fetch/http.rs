@@ -1,6 +1,7 @@
 //! Brings one file of a web server.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::Read;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -31,6 +32,16 @@ pub fn fetch(source: &HttpSource, into: &Path) -> Result<Content, String> {
     save(response.body_mut().as_reader(), length, into)
         .map_err(|error| format!("An error occurred during data transfer: {error}"))?;
     Ok(Content::File { staged: into.to_owned(), name })
+}
+
+/// Opens a file that a web server gives to anybody. It may come without TLS, so whoever reads it has to know its digest.
+pub fn open(url: &Url) -> Result<impl Read + use<>, String> {
+    let client = Client::new(url, Rules { allow_insecure: true, follow_redirects: true })?;
+    let response = client.get(url.as_str(), None)?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("the server says {}", response.status()));
+    }
+    Ok(response.into_body().into_reader())
 }
 
 /// Asks a server whether it has the Git repository, as Git itself begins, and says what is wrong in the real agent's

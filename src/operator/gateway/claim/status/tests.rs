@@ -115,3 +115,19 @@ fn facts_are_cut_and_hold_no_control_characters() {
     let hostname = OwnStatus::online(&new_node(), &connection, at(0)).agent.hostname;
     assert!(hostname.starts_with("a[31mü") && hostname.len() <= MAX_FACT, "{hostname}");
 }
+
+#[test]
+fn what_runs_have_asked_for_outlives_connections() {
+    let request = RefreshRequest {
+        name: "web-servers".into(),
+        request_time: Time(at(1)),
+        command: "c1".into(),
+        asked_by: String::new(),
+    };
+    let online = with(&connect(&new_node(), "gateway-0", "boot-a", 0));
+    let asked = with(&OwnStatus::asked(&online, vec![request.clone()]).unwrap());
+    assert_eq!(OwnStatus::asked(&asked, vec![request.clone()]), None, "it is there already");
+    let lost = with(&OwnStatus::lost(&asked, "gateway-0", 1, at(2)).unwrap());
+    let back = connect(&lost, "gateway-1", "boot-a", 3);
+    assert_eq!((back.epoch(), back.agent.refresh_requests), (2, vec![request]));
+}
