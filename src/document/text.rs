@@ -12,13 +12,20 @@ use crate::errors::{Errors, described};
 use crate::locations::Position;
 use crate::read;
 
-/// The largest document that is read, in bytes of its text, and of its strings once aliases are replaced. AWS allows
+/// The largest document that is read, in bytes of its text, and of its canonical JSON, in which it is kept. AWS allows
 /// 64 KiB; the largest published ones have 84.
 const LARGEST: usize = 256 * 1024;
 /// Begins what is wrong with text that is no YAML.
 pub(crate) const NEITHER: &str = "the document is neither JSON (which begins with '{') nor valid YAML: ";
 /// How deeply lists and objects may be nested.
 const DEEPEST: usize = 64;
+
+/// What the parts of JSON take beside strings and numbers, in bytes.
+const NULL: &str = "null";
+const FALSE: &str = "false";
+const BRACKETS: usize = 2;
+const COMMA: usize = 1;
+const COLON: usize = 1;
 /// How many YAML nodes an alias may repeat in all.
 const MOST_REPEATED_NODES: usize = 20_000;
 
@@ -69,11 +76,37 @@ pub(crate) fn check_size(bytes: usize) -> Result<(), Errors> {
 
 /// Checks the bounds of a value that did not come from text.
 pub(crate) fn check_value(value: &Value) -> Result<(), Errors> {
-    check_size(value.to_string().len())?;
+    check_size(json_length(value))?;
     if is_deeper(value, DEEPEST) {
         return Err(Errors::one("", too_deep()));
     }
     Ok(())
+}
+
+/// The length of a value's JSON without blanks, in bytes; a few more where that is quicker to tell.
+fn json_length(value: &Value) -> usize {
+    match value {
+        Value::Null => NULL.len(),
+        Value::Bool(_) => FALSE.len(),
+        Value::Number(number) => number.to_string().len(),
+        Value::String(text) => string_length(text),
+        Value::Array(items) => BRACKETS + items.iter().map(|item| json_length(item) + COMMA).sum::<usize>(),
+        Value::Object(object) => {
+            let member =
+                |(key, value): (&String, &Value)| string_length(key) + COLON + json_length(value) + COMMA;
+            BRACKETS + object.iter().map(member).sum::<usize>()
+        }
+    }
+}
+
+/// The length of a string as JSON, with its quotes and what has to be escaped.
+fn string_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..=0x1f => 5,
+        _ => 0,
+    };
+    BRACKETS + text.len() + text.bytes().map(escaped).sum::<usize>()
 }
 
 fn is_deeper(value: &Value, left: usize) -> bool {
@@ -139,7 +172,7 @@ pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, String> {
 }
 
 fn unique_json(text: &str) -> serde_json::Result<Value> {
-    let budget = Cell::new(text.len());
+    let budget = Cell::new(LARGEST);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Unique { budget: &budget, left: DEEPEST }.deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -156,7 +189,7 @@ fn json_reason(error: &serde_json::Error) -> String {
 /// Builds a JSON value none of whose objects has a key twice, within bounds.
 #[derive(Clone, Copy)]
 struct Unique<'b> {
-    /// The bytes of strings that may still come.
+    /// The bytes of canonical JSON that may still come.
     budget: &'b Cell<usize>,
     /// The levels of nesting that may still come.
     left: usize,
@@ -170,12 +203,18 @@ impl Unique<'_> {
                 Ok(())
             }
             None => Err(E::custom(format_args!(
-                "with its aliases replaced, the document has more than {LARGEST} bytes"
+                "as JSON, with its aliases replaced, the document has more than {LARGEST} bytes"
             ))),
         }
     }
 
+    fn number<E: serde::de::Error>(self, number: Number) -> Result<Value, E> {
+        self.spend(number.to_string().len()).map(|()| Value::Number(number))
+    }
+
+    /// What is in a list or object.
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        self.spend(BRACKETS)?;
         let left = self.left.checked_sub(1).ok_or_else(|| E::custom(too_deep()))?;
         Ok(Self { left, ..self })
     }
@@ -196,28 +235,28 @@ impl<'de> Visitor<'de> for Unique<'_> {
         formatter.write_str("any value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.spend(NULL.len()).map(|()| Value::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E: serde::de::Error>(self) -> Result<Value, E> {
+        self.visit_unit()
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
+        self.spend(FALSE.len()).map(|()| Value::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        self.number(value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        self.number(value.into())
     }
 
     #[allow(
@@ -237,7 +276,8 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that JSON cannot hold"))
+        let number = Number::from_f64(value).ok_or_else(|| E::custom("a number that JSON cannot hold"))?;
+        self.number(number)
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
@@ -245,7 +285,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
-        self.spend(value.len())?;
+        self.spend(string_length(&value))?;
         Ok(Value::String(value))
     }
 
@@ -253,6 +293,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
         let inner = self.inner()?;
         let mut values = Vec::new();
         while let Some(value) = access.next_element_seed(inner)? {
+            self.spend(COMMA)?;
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -262,7 +303,7 @@ impl<'de> Visitor<'de> for Unique<'_> {
         let inner = self.inner()?;
         let mut values = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            self.spend(key.len())?;
+            self.spend(string_length(&key) + COLON + COMMA)?;
             if values.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("key {key:?} is given twice")));
             }

@@ -58,7 +58,9 @@ fn refusal(found: &str, versions: &[&'static str]) -> String {
 }
 
 fn wrong_type(version: &str, document_type: DocumentType) -> String {
-    format!("version {version:?} is that of another type of document: set documentType: {document_type}")
+    format!(
+        "version {version:?} is not supported in this type of document: set documentType: {document_type}"
+    )
 }
 
 /// The type of document that a version makes one think of.

@@ -83,3 +83,43 @@ fn numbers_of_any_length_are_read() {
     let document = yaml("x: 12345678901234567890123\ny: 123456789012345678901234567890123456789012345\n");
     assert!(document.is_ok(), "{document:?}");
 }
+
+#[test]
+fn what_is_read_from_text_fits_when_it_is_kept() {
+    let controls = format!("{{\"schemaVersion\": \"x\", \"a\": \"{}\"}}", "\\u0001".repeat(30_000));
+    assert!(refusal(&controls).contains("version \"x\""), "as long in canonical JSON");
+    let quoted = format!("a: '{}'\n", "\"\\".repeat(70_000));
+    assert!(
+        refusal(&quoted)
+            .contains("as JSON, with its aliases replaced, the document has more than 262144 bytes")
+    );
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), "*a, ".repeat(900));
+    assert!(refusal(&long).contains("with its aliases replaced"));
+    for number in
+        ["1e300", "12345678901234567890123", "0.1234567890123456789", "8.988465674311579e307", "5e-324"]
+    {
+        let text = format!(
+            "{{\"schemaVersion\": \"2.2\", \"x\": {number}, \"mainSteps\": [{{\"name\": \"a\", \"action\": \"aws:x\"}}]}}"
+        );
+        let document = parse(&text).unwrap();
+        assert_eq!(parse(&document.canonical_json()).unwrap().hash(), document.hash());
+    }
+}
+
+#[test]
+fn a_value_is_measured_as_its_json_is() {
+    let value = serde_json::json!({"a\"\u{1}": [null, true, false, -1, 2.5, "é\n\t\u{8}\u{c}\u{7f}/\\"], "b": {}, "c": []});
+    let length = value.to_string().len();
+    // A comma more for each list and object that is not empty, and a letter for `true`.
+    assert_eq!(json_length(&value), length + 2 + 1);
+}
+
+#[test]
+fn syntax_errors_have_the_place_where_the_parser_stopped() {
+    let at = |text: &str| parse(text).unwrap_err().0[0].position.map(|place| (place.line, place.column));
+    assert_eq!(at("{\n  \"a\": 1,\n}"), Some((3, 1)));
+    assert_eq!(at("a: 1\nb: [\nc: }\n"), Some((2, 4)), "what is not closed");
+    assert_eq!(at("a: 1\nb: {c: 1, c: 2}\n"), Some((2, 11)));
+    let text = refusal("a: 1\nb: {c: 1, c: 2}\n");
+    assert!(text.ends_with("duplicate mapping key `c` is not allowed here (line 2, column 11)"), "{text}");
+}

@@ -128,7 +128,7 @@ fn another_version_is_that_of_another_type() {
     assert_eq!(
         lines,
         [
-            "schemaVersion: version \"2.2\" is that of another type of document: set documentType: Command, or use one of 0.3"
+            "schemaVersion: version \"2.2\" is not supported in this type of document: set documentType: Command, or use one of 0.3"
         ]
     );
     assert_eq!(refused(json!({"schemaVersion": "0.3"})).len(), 1);

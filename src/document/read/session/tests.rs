@@ -90,7 +90,7 @@ fn a_session_has_its_own_version_and_type() {
     assert_eq!(
         refused(json!({"schemaVersion": "2.2"})),
         [
-            "schemaVersion: version \"2.2\" is that of another type of document: set documentType: Command, or use one of 1.0"
+            "schemaVersion: version \"2.2\" is not supported in this type of document: set documentType: Command, or use one of 1.0"
         ]
     );
 }
