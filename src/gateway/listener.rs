@@ -1,8 +1,11 @@
 //! Takes connections from the port and does their TLS handshakes, each within a time limit, so that nothing that
 //! anyone sends there can hold up anyone else.
+//!
+//! Nobody holds all there is: an address has so many connections that have not shown a node's certificate, in their
+//! handshake or after it, and a node so many that have. Nodes behind one address count for themselves.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +22,10 @@ use tonic::transport::server::Connected;
 use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::settings::Settings;
+
+mod places;
+
+use places::{Place, Places, source};
 
 /// Connections that wait for the server to take them.
 const BACKLOG: usize = 64;
@@ -38,6 +45,8 @@ pub(crate) fn connections(
         metrics,
         handshake_limit: settings.handshake_limit,
         stranger_limit: settings.stranger_limit,
+        strangers: Places::new(settings.max_strangers_per_address),
+        nodes: Places::new(settings.max_connections_per_node),
         sender,
     };
     let places = Arc::new(Semaphore::new(settings.max_connections));
@@ -52,7 +61,18 @@ struct Door {
     metrics: Arc<Metrics>,
     handshake_limit: Duration,
     stranger_limit: Duration,
+    /// By address.
+    strangers: Arc<Places<IpAddr>>,
+    /// By uid of the `ManagedNode`.
+    nodes: Arc<Places<String>>,
     sender: mpsc::Sender<io::Result<NodeConnection>>,
+}
+
+/// Whose account a connection is on.
+#[derive(Debug)]
+enum Account {
+    Stranger { _place: Place<IpAddr> },
+    Node { _place: Place<String> },
 }
 
 async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, handshakes: Arc<Semaphore>) {
@@ -66,9 +86,10 @@ async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, hands
         };
         match accepted {
             Ok((socket, address)) => {
+                let Some(stranger) = door.may_knock(address) else { continue };
                 let door = door.clone();
                 tokio::spawn(async move {
-                    door.admit(socket, address, place).await;
+                    door.admit(socket, address, stranger, place).await;
                     drop(handshake);
                 });
             }
@@ -81,7 +102,29 @@ async fn accept(listener: TcpListener, door: Door, places: Arc<Semaphore>, hands
 }
 
 impl Door {
-    async fn admit(self, socket: TcpStream, address: SocketAddr, place: OwnedSemaphorePermit) {
+    fn may_knock(&self, address: SocketAddr) -> Option<Place<IpAddr>> {
+        let entered = self.strangers.enter(source(address.ip()));
+        entered
+            .inspect_err(|full| {
+                self.metrics.refused_by_address.increment();
+                if full.first {
+                    tracing::warn!(
+                        address = %address.ip(),
+                        "refusing connections: too many from this address have not shown a node's certificate \
+                         (--max-strangers-per-address)"
+                    );
+                }
+            })
+            .ok()
+    }
+
+    async fn admit(
+        self,
+        socket: TcpStream,
+        address: SocketAddr,
+        stranger: Place<IpAddr>,
+        place: OwnedSemaphorePermit,
+    ) {
         let _only_slower_without_it = socket.set_nodelay(true);
         let stream = match timeout(self.handshake_limit, self.acceptor.accept(socket)).await {
             Ok(Ok(stream)) => stream,
@@ -96,9 +139,32 @@ impl Door {
                 return;
             }
         };
+        let certificates = stream.get_ref().1.peer_certificates();
+        let leaf = certificates.and_then(|chain| chain.first()).map(AsRef::as_ref);
+        let peer = Peer::new(address, leaf, SystemTime::now());
+        let Some(account) = self.account(&peer, stranger) else { return };
         self.metrics.connections.increment();
-        let connection = NodeConnection::new(stream, address, self.stranger_limit, place);
+        let limit = (!peer.is_node()).then(|| Box::pin(sleep(self.stranger_limit)));
+        let connection = NodeConnection { stream, peer, limit, _account: account, _place: place };
         let _ = self.sender.send(Ok(connection)).await; // an error says that the server stops
+    }
+
+    /// The account of a connection that has passed the handshake: from here on a node's is on its own.
+    fn account(&self, peer: &Peer, stranger: Place<IpAddr>) -> Option<Account> {
+        let Some(node) = peer.node() else { return Some(Account::Stranger { _place: stranger }) };
+        let entered = self.nodes.enter(node.uid.clone());
+        let entered = entered.inspect_err(|full| {
+            self.metrics.refused_by_node.increment();
+            if full.first {
+                tracing::warn!(
+                    node = node.name,
+                    namespace = node.namespace,
+                    address = %peer.address,
+                    "refusing connections of a node that has too many (--max-connections-per-node)"
+                );
+            }
+        });
+        entered.ok().map(|place| Account::Node { _place: place })
     }
 }
 
@@ -108,22 +174,8 @@ pub(crate) struct NodeConnection {
     peer: Peer,
     /// When a stranger's time is over.
     limit: Option<Pin<Box<Sleep>>>,
+    _account: Account,
     _place: OwnedSemaphorePermit,
-}
-
-impl NodeConnection {
-    fn new(
-        stream: TlsStream<TcpStream>,
-        address: SocketAddr,
-        stranger_limit: Duration,
-        place: OwnedSemaphorePermit,
-    ) -> Self {
-        let certificates = stream.get_ref().1.peer_certificates();
-        let leaf = certificates.and_then(|chain| chain.first()).map(AsRef::as_ref);
-        let peer = Peer::new(address, leaf, SystemTime::now());
-        let limit = (!peer.is_node()).then(|| Box::pin(sleep(stranger_limit)));
-        Self { stream, peer, limit, _place: place }
-    }
 }
 
 impl Connected for NodeConnection {

@@ -30,6 +30,10 @@ pub struct Metrics {
     pub handshakes_failed: Counter,
     /// Handshakes that took too long.
     pub handshakes_timed_out: Counter,
+    /// Connections refused because their address had too many that have not shown a node's certificate.
+    pub refused_by_address: Counter,
+    /// Connections refused because their node had too many.
+    pub refused_by_node: Counter,
     /// Streams of nodes that were opened and claimed.
     pub streams: Counter,
     /// Streams that were refused: node gone, or control plane away.

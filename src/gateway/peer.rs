@@ -87,6 +87,11 @@ impl Peer {
     pub fn is_node(&self) -> bool {
         self.valid
     }
+
+    /// The node that it is, by a valid certificate.
+    pub fn node(&self) -> Option<&NodeIdentity> {
+        self.certificate.as_ref().filter(|_| self.valid).map(|certificate| &certificate.identity)
+    }
 }
 
 /// The node that calls, by a certificate which may be too old.

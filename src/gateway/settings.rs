@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What can be set about a gateway..
+/// What can be set about a gateway.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of this replica, told to nodes.
@@ -30,6 +30,12 @@ pub struct Settings {
     pub max_connections: usize,
     /// Handshakes at once; more wait to be accepted.
     pub max_handshakes: usize,
+    /// Connections at once from one address (IPv6: one /64) that have not shown a valid node certificate: those in their
+    /// handshake, and those of servers that enrol. More are closed. Behind one address there may be a whole site.
+    pub max_strangers_per_address: usize,
+    /// Connections at once that have shown one node's certificate; more are closed. A node needs one, and a second for
+    /// a moment; those that it lost without a word are noticed after the keepalive.
+    pub max_connections_per_node: usize,
     /// Pieces of output, 1 MiB each, that are received and written at once, by all nodes together.
     pub max_output_pieces: usize,
     /// Where the agent's programs are that nodes update to, such as `keelson-agent-x86_64`; none hands out none.
@@ -54,6 +60,8 @@ impl Settings {
             stop_grace: Duration::from_secs(5),
             max_connections: 20_000,
             max_handshakes: 256,
+            max_strangers_per_address: 200,
+            max_connections_per_node: 16,
             max_output_pieces: 32,
             agent_directory: None,
             max_agent_downloads: 16,

@@ -98,6 +98,17 @@ pub struct GatewayArguments {
     /// How long a node's certificate lasts, in seconds; nodes renew at two thirds of it.
     #[arg(long, default_value_t = 86_400)]
     pub certificate_seconds: u32,
+    /// Connections at once; more wait to be accepted. Each node holds one.
+    #[arg(long, default_value_t = 20_000)]
+    pub max_connections: usize,
+    /// Connections at once from one address (IPv6: one /64) that have not shown a node's certificate: those of servers
+    /// that enrol, and every one until its handshake is done. More are refused, and nodes try again. To be raised
+    /// where all nodes come through one address and many at once.
+    #[arg(long, default_value_t = 200)]
+    pub max_strangers_per_address: usize,
+    /// Connections at once of one node; more are refused.
+    #[arg(long, default_value_t = 16)]
+    pub max_connections_per_node: usize,
     /// How long a run may take before it is shown as InProgress, in seconds; shorter ones are written once.
     #[arg(long, default_value_t = 2)]
     pub in_progress_seconds: u64,

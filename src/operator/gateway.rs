@@ -134,6 +134,9 @@ async fn prepare(
     let settings = Settings {
         in_progress_after: Duration::from_secs(arguments.in_progress_seconds),
         agent_directory: arguments.agent_directory.clone(),
+        max_connections: arguments.max_connections,
+        max_strangers_per_address: arguments.max_strangers_per_address,
+        max_connections_per_node: arguments.max_connections_per_node,
         ..Settings::new(&arguments.common.replica, arguments.gateway_addresses.clone())
     };
     Ok((Gateway::new(settings, authority, Arc::clone(fleet), archive.clone()), archive))

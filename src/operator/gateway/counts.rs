@@ -37,6 +37,16 @@ impl Collector for Counts {
             ("connections", "TLS connections that were accepted", &counts.connections),
             ("handshakes_failed", "TLS handshakes that failed", &counts.handshakes_failed),
             ("handshakes_timed_out", "TLS handshakes that took too long", &counts.handshakes_timed_out),
+            (
+                "refused_by_address",
+                "Connections refused because too many of their address showed no node's certificate",
+                &counts.refused_by_address,
+            ),
+            (
+                "refused_by_node",
+                "Connections refused because their node had too many",
+                &counts.refused_by_node,
+            ),
             ("streams", "Nodes that connected", &counts.streams),
             ("streams_refused", "Nodes whose connection was refused", &counts.streams_refused),
             (

@@ -42,6 +42,57 @@ async fn more_silent_connections_than_handshakes_at_once_do_not_keep_a_node_out(
 }
 
 #[tokio::test]
+async fn an_address_with_too_many_strangers_has_more_refused_and_its_nodes_stay() {
+    let few = Settings { max_strangers_per_address: 3, handshake_limit: SOON, ..settings() };
+    let world = world_with(few).await;
+    let (one, another) = (world.enrol().await, world.enrol().await);
+    let mut attached = [world.attach(&one).await, world.attach(&another).await];
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    closed(TcpStream::connect(world.address).await.unwrap()).await;
+    assert_eq!(world.gateway.metrics().refused_by_address.get(), 1);
+    world.assign("hello", &one);
+    assert_eq!(attached[0].dispatched().await, "hello");
+    assert_eq!(world.connected(), 2);
+    // Once they are gone, the address has its places again.
+    drop(silent);
+    let came_back = async {
+        while world.channel_of(&one).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, came_back).await.expect("a place within 20 s");
+}
+
+#[tokio::test]
+async fn many_nodes_behind_one_address_are_all_connected() {
+    let world = world_with(Settings { max_strangers_per_address: 3, ..settings() }).await;
+    let mut attached = Vec::new();
+    for _ in 0..20 {
+        let agent = world.enrol().await;
+        attached.push(world.attach(&agent).await);
+    }
+    assert_eq!((world.connected(), world.gateway.metrics().refused_by_address.get()), (20, 0));
+}
+
+#[tokio::test]
+async fn a_node_holds_a_bounded_number_of_connections_and_no_other_pays_for_it() {
+    let world = world_with(Settings { max_connections_per_node: 2, ..settings() }).await;
+    let (greedy, other) = (world.enrol().await, world.enrol().await);
+    let _held = [world.node(&greedy).await, world.node(&greedy).await];
+    let third = async {
+        let channel = world.channel_of(&greedy).await?;
+        let answer = NodeClient::new(channel).unenrol(keelson_protocol::v1::UnenrolRequest {}).await;
+        Ok::<_, tonic::transport::Error>(answer.is_ok())
+    };
+    assert!(!third.await.unwrap_or(false), "it is refused");
+    assert_eq!(world.gateway.metrics().refused_by_node.get(), 1);
+    world.attach(&other).await;
+}
+
+#[tokio::test]
 async fn a_certificate_of_another_authority_is_refused_in_the_handshake() {
     let world = world().await;
     let mut agent = world.enrol().await;
