@@ -65,6 +65,31 @@ async fn admission_refuses_what_it_can_see(lab: &Lab) {
     let said = refused(lab, "Association", "documentName: hello, applyOnlyAtCronInterval: true, scheduleExpression: rate(1 hour), targets: [{key: tag-key, values: [Role]}]").await;
     assert!(said.contains("cron"), "{said}");
 
+    for (kind, spec, texts) in [
+        ("Document", "content: {}, documentType: Comand", ["spec.documentType", "\"Command\""]),
+        ("Document", "content: {}, versionName: '7'", ["spec.versionName", "write v7 instead of 7"]),
+        (
+            "Document",
+            "content: {}, versionName: first try",
+            ["spec.versionName", "letters, digits, '_', '-' and '.'"],
+        ),
+        ("Document", "content: {}, defaultVersion: first try", ["spec.defaultVersion", "LATEST"]),
+        ("Document", "content: {}, failFast: often", ["spec.failFast", "boolean"]),
+        (
+            "Command",
+            "documentName: hello, documentVersion: first try, targets: [{key: tag-key, values: [Role]}]",
+            ["spec.documentVersion", "DEFAULT"],
+        ),
+        (
+            "Association",
+            "documentName: hello, documentVersion: '0', targets: [{key: tag-key, values: [Role]}]",
+            ["spec.documentVersion", "DEFAULT"],
+        ),
+    ] {
+        let said = refused(lab, kind, spec).await;
+        assert!(texts.iter().all(|text| said.contains(text)), "{kind} {{{spec}}}: {said}");
+    }
+
     lab.keelson
         .command("fixed", "documentName: hello, targets: [{key: tag-key, values: [Role]}]")
         .await
@@ -75,6 +100,11 @@ async fn admission_refuses_what_it_can_see(lab: &Lab) {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("immutable"), "{error:#}");
+    for field in ["failFast", "strictScripts"] {
+        let patch = format!("patch command fixed --type merge -p {{\"spec\":{{\"{field}\":true}}}}");
+        let error = lab.keelson.kubectl(&patch).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("spec.{field} is immutable: create another Command")), "{error}");
+    }
     lab.keelson.ended("fixed", SOON).await.unwrap();
 }
 
@@ -91,6 +121,21 @@ async fn invalid_documents_say_where(lab: &Lab) {
     .unwrap();
     assert!(message.contains("mainSteps[0].action") && message.contains("aws:runShellScript"), "{message}");
     assert!(message.contains("mainSteps[1]"), "all problems at once: {message}");
+
+    let text = "{schemaVersion: '2.2',\nmainSteps: [{name: a, action: 'aws:runShellScript', inputs: {runComand: [x]}}]}";
+    let manifest = serde_json::json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Document", "metadata": { "name": "wrong-text" },
+        "spec": { "content": text },
+    });
+    lab.keelson.apply(&manifest.to_string()).await.unwrap();
+    let message = eventually(SOON, "the Document of text to be stalled", || async {
+        let status = documents.get("wrong-text").await?.status.unwrap_or_default();
+        Ok(condition::get(&status.conditions, condition::STALLED).map(|stalled| stalled.message.clone()))
+    })
+    .await
+    .unwrap();
+    assert!(message.starts_with("spec.content: mainSteps[0].inputs"), "{message}");
+    assert!(message.contains("runCommand") && message.contains("line 2, column"), "{message}");
 
     let huge = "x".repeat(1_100_000);
     let content = serde_json::json!({ "schemaVersion": "2.2", "mainSteps": [{ "name": "a", "action": "aws:runShellScript", "inputs": { "runCommand": [huge] } }] });
@@ -111,10 +156,20 @@ async fn invalid_documents_say_where(lab: &Lab) {
 }
 
 async fn commands_that_cannot_run_say_why(lab: &Lab) {
+    let runbook = "{apiVersion: keelson.dev/v1alpha1, kind: Document, metadata: {name: runbook}, spec: {documentType: Automation, \
+                   content: {schemaVersion: '0.3', mainSteps: [{name: wait, action: 'aws:sleep', inputs: {Duration: PT1S}}]}}}";
+    lab.keelson.apply(runbook).await.unwrap();
     let everywhere = "targets: [{key: tag-key, values: [Role]}]";
     for (name, spec, reason, text) in [
         ("unknown", "documentName: absent", "DocumentNotFound", "\"absent\""),
         ("version", "documentName: hello, documentVersion: '7'", "VersionNotFound", "it has 1"),
+        (
+            "version-name",
+            "documentName: hello, documentVersion: stable",
+            "VersionNotFound",
+            "no version stable",
+        ),
+        ("runbook", "documentName: runbook", "DocumentTypeNotRunnable", "is of type Automation: a runbook"),
         ("parameter", "documentName: hello, parameters: {nme: [x]}", "InvalidParameters", "parameters.nme"),
     ] {
         lab.keelson.command(name, &format!("{spec}, {everywhere}")).await.unwrap();

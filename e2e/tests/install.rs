@@ -69,6 +69,7 @@ async fn everything_is_accepted_and_stays(cluster: &ControlPlane) {
         "persistentvolumeclaim/keelson-archive",
         "customresourcedefinition.apiextensions.k8s.io/associations.keelson.dev",
         "clusterrole.rbac.authorization.k8s.io/keelson-operator",
+        "validatingadmissionpolicy.admissionregistration.k8s.io/keelson-document-versions",
     ] {
         assert!(first.contains(part), "{part} is not installed:\n{first}");
     }
