@@ -60,6 +60,7 @@ pub fn plan(
 ) -> Result<Vec<PlannedStep>, Errors> {
     let mut problems = Problems::default();
     let mut steps = Vec::with_capacity(document.steps.len());
+    let environment_refers = !document.store_references_in_environment(values).is_empty();
     for (index, step) in document.steps.iter().enumerate() {
         check_arguments(step, &document.step_path(index), values, &mut problems);
         let inputs = interpolate(&step.inputs, values);
@@ -69,7 +70,7 @@ pub fn plan(
         } else {
             decide_before_2_2(step, inputs, platform, supported(&step.action))
         };
-        let decision = without_a_store(step, decision);
+        let decision = without_a_store(step, decision, environment_refers);
         steps.push(PlannedStep {
             name: step.name.clone(),
             action: step.action.clone(),
@@ -97,12 +98,17 @@ fn check_arguments(step: &Step, path: &str, values: &Map<String, Value>, problem
 }
 
 /// A reference to AWS's parameter store would reach a script as text, which is worse than not to run it.
-fn without_a_store(step: &Step, decision: Decision) -> Decision {
+fn without_a_store(step: &Step, decision: Decision, environment_refers: bool) -> Decision {
+    let takes_environment = plugins::is_script(&step.action);
     match decision {
-        Decision::Run(inputs) if has_store_reference(&inputs) => Decision::Fail(format!(
-            "AWS's parameter store is not read, and the inputs refer to it: give the value as a parameter. Step name: {}",
-            step.name
-        )),
+        Decision::Run(inputs)
+            if has_store_reference(&inputs) || (takes_environment && environment_refers) =>
+        {
+            Decision::Fail(format!(
+                "AWS's parameter store is not read, and the inputs refer to it: give the value as a parameter. Step name: {}",
+                step.name
+            ))
+        }
         other => other,
     }
 }

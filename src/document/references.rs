@@ -31,12 +31,25 @@ impl Document {
     }
 
     /// The paths of all texts in the inputs of steps that refer to AWS's parameter store (`{{ ssm:name }}`), by themselves
-    /// or by a parameter's value. `values` are the document's bound parameters ([`crate::Bound::values`]).
+    /// or by a parameter's value, and of parameters that take such a reference into the environment of scripts. `values`
+    /// are the document's bound parameters ([`crate::Bound::values`]).
     pub fn store_references(&self, values: &Map<String, Value>) -> Vec<String> {
-        let mut paths = Vec::new();
+        let mut paths = self.store_references_in_environment(values);
         for (index, step) in self.steps.iter().enumerate() {
             let inputs = interpolate(&step.inputs, values);
             collect(&inputs, &self.inputs_path(index), &has_ssm_reference, &mut paths);
+        }
+        paths
+    }
+
+    /// The paths of parameters whose value stands in the environment of scripts and refers to AWS's parameter store. It has
+    /// not been held against the parameter's pattern, since what it stands for was to be.
+    pub(crate) fn store_references_in_environment(&self, values: &Map<String, Value>) -> Vec<String> {
+        let mut paths = Vec::new();
+        for (name, _) in self.parameters.iter().filter(|(_, definition)| definition.is_environment()) {
+            if let Some(value) = values.get(name) {
+                collect(value, &member("parameters", name), &has_ssm_reference, &mut paths);
+            }
         }
         paths
     }
@@ -105,5 +118,18 @@ mod tests {
             document.store_references(bound.values()),
             [format!("{inputs}[0]"), format!("{inputs}[1]")]
         );
+    }
+
+    #[test]
+    fn a_value_for_the_environment_may_not_refer_to_a_store_either() {
+        let document = parse(
+            r#"{"schemaVersion": "2.2", "parameters": {"p": {"type": "String", "allowedPattern": "^[a-z]+$",
+                "interpolationType": "ENV_VAR"}}, "mainSteps": [{"name": "a", "action": "aws:runShellScript",
+                "inputs": {"runCommand": ["rm \"/srv/$SSM_p\""]}}]}"#,
+        )
+        .unwrap();
+        let given = |text: &str| document.bind(&[("p".to_owned(), vec![text.to_owned()])].into()).unwrap();
+        assert_eq!(document.store_references(given("../etc {{ssm:x}}").values()), ["parameters.p"]);
+        assert!(document.store_references(given("logs").values()).is_empty());
     }
 }

@@ -228,4 +228,12 @@ fn a_step_that_needs_a_parameter_store_fails_where_it_would_run() {
         matches!(&steps[0].decision, Decision::Fail(reason) if reason.contains("parameter store is not read"))
     );
     assert!(matches!(&steps[1].decision, Decision::Skip(_)));
+    let in_environment = from_value(json!({
+        "schemaVersion": "2.2",
+        "parameters": {"p": {"type": "String", "interpolationType": "ENV_VAR"}},
+        "mainSteps": [{"name": "a", "action": "aws:runShellScript", "inputs": {"runCommand": ["echo $SSM_p"]}}],
+    }))
+    .unwrap();
+    let steps = plan(&in_environment, &values, Platform::Linux, &support).unwrap();
+    assert!(matches!(&steps[0].decision, Decision::Fail(_)));
 }
