@@ -114,7 +114,11 @@ impl<S: Service> Update<S> {
             Err(TryLockError::WouldBlock) => return Err(UpdateError::UnderWay),
             Err(TryLockError::Error(error)) => return Err(FileError::new("lock", state, error).into()),
         }
-        trial::recover(&installation, &service)?;
+        match trial::recover(&installation, &service) {
+            // Either way that one has ended, and there is a program to update.
+            Ok(_) | Err(RecoverError::Trial(TrialError::PutBack { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
         installation.discard_staged()?;
         let installed = service.version_of(installation.program())?;
         Ok(Self { state: state.to_owned(), installation, service, installed, _lock: lock })
@@ -159,15 +163,16 @@ impl<S: Service> Update<S> {
                 trial::run(installation, service, &trial)?;
                 Ok(Outcome::Updated { from, to })
             }
-            Ok((Decision::Current, version)) => {
-                installation.discard_staged()?;
-                Ok(Outcome::Current(version))
-            }
-            Err(error) => {
-                installation.discard_staged()?;
-                Err(error)
-            }
+            Ok((Decision::Current, version)) => Ok(Outcome::Current(version)),
+            Err(error) => Err(error),
         }
+    }
+}
+
+impl<S> Drop for Update<S> {
+    /// A program that was not installed, or not fetched whole, is not left behind; if it is, the next update removes it.
+    fn drop(&mut self) {
+        let _ = self.installation.discard_staged();
     }
 }
 

@@ -91,12 +91,12 @@ fn what_a_node_says_of_itself_is_kept_short() {
 
 /// What a run asks for whose steps name these Associations.
 fn refreshed_by(steps: &[Option<&[&str]>]) -> Option<Vec<String>> {
-    let step = |names: &Option<&[&str]>| v1::StepResult {
+    let step = |names: Option<&[&str]>| v1::StepResult {
         refresh_associations: names
             .map(|names| v1::RefreshAssociations { names: names.iter().map(ToString::to_string).collect() }),
         ..v1::StepResult::default()
     };
-    let steps = steps.iter().map(step).collect();
+    let steps = steps.iter().copied().map(step).collect();
     run_report(&v1::RunResult { steps, ..result("Success") }, "key".into()).refresh_associations
 }
 
