@@ -32,11 +32,11 @@ struct Report {
 pub fn run(arguments: &LintArguments) -> ExitCode {
     let report = look(arguments);
     for reason in &report.unreadable {
-        eprintln!("error: {reason}");
+        output::say(&format!("error: {reason}"));
     }
     let written = output::write(&report, arguments.format);
     if let Err(reason) = &written {
-        eprintln!("error: cannot write the results: {reason}");
+        output::say(&format!("error: cannot write the results: {reason}"));
     }
     let is_denied = |finding: &Finding| finding.severity == Severity::Error || arguments.deny_warnings;
     if !report.unreadable.is_empty() || written.is_err() {

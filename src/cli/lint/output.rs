@@ -14,12 +14,17 @@ pub fn write(report: &Report, format: Format) -> io::Result<()> {
         Format::Json => json(&report.findings, &mut out),
     };
     if format == Format::Human {
-        eprintln!("{}", summary(report));
+        say(&summary(report));
     }
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// Writes a line to stderr, if anybody listens.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn human(findings: &[Finding], out: &mut impl Write) -> io::Result<()> {
