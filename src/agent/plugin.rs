@@ -73,6 +73,13 @@ impl StepContext<'_> {
     }
 }
 
+/// The document of a JSON text that somebody checked before: the gateway, or this worker before a reboot.
+pub fn document_from_json(json: &str) -> Result<Document, String> {
+    let value =
+        serde_json::from_str(json).map_err(|error| format!("the document is not valid JSON: {error}"))?;
+    keelson_document::from_value(value).map_err(|errors| errors.to_string())
+}
+
 /// What a step with this plugin is decided by: whether AWS's agent has it on Linux, so that a document for several
 /// platforms skips the same steps here as there. One that this agent lacks fails when it runs; to skip it would
 /// leave a gap that nobody sees.

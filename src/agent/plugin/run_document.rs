@@ -9,7 +9,7 @@ use keelson_document::{
 };
 use serde_json::{Map, Value};
 
-use super::{Place, STOPPED, StepContext, failed, script, support};
+use super::{Place, STOPPED, StepContext, document_from_json, failed, script, support};
 use crate::worker::StepOutput;
 
 mod resume;
@@ -57,7 +57,7 @@ pub fn run(inputs: &Value, context: &StepContext<'_>, output: &mut StepOutput) -
 /// The document and its values: those of before the reboot if there was one, for its file may be gone or changed.
 fn prepare(inputs: &RunDocumentInputs, context: &StepContext<'_>, state: &State) -> Result<Called, String> {
     if let Some(interrupted) = state.load()? {
-        let document = source::from_json(&interrupted.document)?;
+        let document = document_from_json(&interrupted.document)?;
         return Ok(Called { document, values: interrupted.values, ended: interrupted.ended });
     }
     let document = source::read(inputs, context)?;

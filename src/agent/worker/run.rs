@@ -75,10 +75,7 @@ impl<'a> Run<'a> {
         let order = self.directory.order().map_err(|error| error.to_string())?;
         let order = order.ok_or("the daemon wrote no order")?;
         let control = Control::open(self.directory).map_err(|error| error.to_string())?;
-        // Not `parse`, which reads YAML too: what the gateway sends is JSON, and a YAML parser is half a megabyte.
-        let document = serde_json::from_str(&order.document)
-            .map_err(|error| format!("the document is not valid JSON: {error}"))?;
-        let document = keelson_document::from_value(document).map_err(|errors| errors.to_string())?;
+        let document = plugin::document_from_json(&order.document)?;
         let planned = plan(&document, &order.parameters, Platform::Linux, &plugin::support);
         let planned = planned.map_err(|errors| errors.to_string())?;
         let flow = Flow::new(planned).failing_fast(order.fail_fast);

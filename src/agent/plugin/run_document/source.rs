@@ -8,7 +8,7 @@ use std::path::Path;
 use keelson_document::{Document, DocumentSource, RunDocumentInputs, document_reference};
 
 use crate::files::{self, Durability, FileError};
-use crate::plugin::{DOWNLOADS, StepContext, script};
+use crate::plugin::{DOWNLOADS, StepContext, document_from_json, script};
 use crate::run_directory::CalledDocument;
 
 /// The document that does nothing, which need not exist.
@@ -31,16 +31,9 @@ pub fn read(inputs: &RunDocumentInputs, context: &StepContext<'_>) -> Result<Doc
         DocumentSource::ControlPlane => {
             let found = find(&inputs.path, context)?;
             keep(&inputs.path, found, context)?;
-            from_json(&found.document)
+            document_from_json(&found.document)
         }
     }
-}
-
-/// A document that was checked when it was made.
-pub fn from_json(json: &str) -> Result<Document, String> {
-    let value =
-        serde_json::from_str(json).map_err(|error| format!("the document is not valid JSON: {error}"))?;
-    keelson_document::from_value(value).map_err(|errors| errors.to_string())
 }
 
 fn text(path: &Path) -> Result<String, String> {

@@ -111,3 +111,23 @@ fn a_later_schema_has_no_lists() {
     assert_eq!((ended.status(), ended.steps().len()), ("Failed", 0));
     assert!(ended.progress["message"].as_str().unwrap().contains("mainSteps[0].inputs"));
 }
+
+#[test]
+fn a_step_whose_element_asks_for_a_reboot_runs_all_of_them_again() {
+    let run = Run::new();
+    let mark = run.scratch("mark");
+    let second = format!("if [ -e {0} ]; then echo again; else touch {0}; exit 194; fi", mark.display());
+    let ended = run.run(&properties(&json!([
+        script("a", "echo one"),
+        script("b", &second),
+        script("c", "echo three")
+    ])));
+    assert_eq!(
+        (ended.steps(), ended.stdout(0)),
+        (vec!["SuccessAndReboot 194".to_owned()], "one\n\n\nthree\n")
+    );
+    run.reboot();
+    let resumed = run.wait(run.spawn());
+    assert_eq!((resumed.status(), resumed.steps()), ("Success", vec!["Success 0".to_owned()]));
+    assert_eq!(resumed.stdout(0), "one\n\n\nthree\none\n\nagain\n\nthree\n");
+}
