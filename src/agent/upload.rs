@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keelson_protocol::v1::node_client::NodeClient;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tonic::transport::Channel;
 
-use crate::backoff::Backoff;
 use crate::runs::{OutputStage, OutputTask, Runs};
 
 mod transfer;
@@ -28,8 +27,12 @@ const WAIT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Uploads whenever there is a connection, for ever.
 pub async fn keep_uploading(runs: Arc<Runs>, mut channel: watch::Receiver<Option<Channel>>) {
-    let mut uploader = Uploader { runs, transfers: BTreeMap::new(), backoff: Backoff::default() };
+    let mut uploader = Uploader { runs, transfers: BTreeMap::new() };
     loop {
+        if channel.has_changed().is_ok_and(|changed| changed) {
+            // What failed on the former connection is tried at once on a new one.
+            uploader.transfers.clear();
+        }
         let connected = channel.borrow_and_update().clone();
         let Some(connected) = connected else {
             if channel.changed().await.is_err() {
@@ -57,7 +60,6 @@ async fn look_again(wait: Option<Duration>) {
 struct Uploader {
     runs: Arc<Runs>,
     transfers: BTreeMap<String, Transfer>,
-    backoff: Backoff,
 }
 
 impl Uploader {
@@ -66,32 +68,33 @@ impl Uploader {
     async fn pass(&mut self, archive: &mut NodeClient<Channel>) -> Option<Duration> {
         let tasks = self.runs.output_tasks();
         self.transfers.retain(|uid, _| tasks.iter().any(|task| task.command_uid == *uid));
-        let (mut moved, mut growing, mut failed) = (false, false, false);
-        for task in tasks {
+        let (mut moved, mut growing, mut next_try) = (false, false, None::<Instant>);
+        for task in &tasks {
             growing |= task.stage == OutputStage::Growing;
             let uid = task.command_uid.clone();
-            let transfer = self.transfers.entry(uid).or_insert_with(|| Transfer::resume(&task));
-            match transfer.step(&task, archive).await {
+            let transfer = self.transfers.entry(uid).or_insert_with(|| Transfer::resume(task));
+            match transfer.step(task, archive).await {
                 Step::Moved => moved = true,
                 Step::Nothing => {}
-                Step::Complete => self.complete(&task),
-                Step::Failed => failed = true,
+                Step::Complete => self.complete(task),
+                Step::Failed { again } => {
+                    next_try = Some(next_try.map_or(again, |earlier| earlier.min(again)));
+                }
             }
-            self.give_up_waiting(&task);
-        }
-        if failed {
-            return Some(self.backoff.next_wait());
+            // After each, because an archive that hangs takes its time with every one.
+            tasks.iter().for_each(|task| self.give_up_waiting(task));
         }
         if moved {
-            self.backoff.reset();
             return Some(Duration::ZERO);
         }
-        growing.then_some(LOOK_INTERVAL)
+        let until = next_try.map(|again| again.saturating_duration_since(Instant::now()));
+        let looked = growing.then_some(LOOK_INTERVAL);
+        until.into_iter().chain(looked).min()
     }
 
     fn complete(&mut self, task: &OutputTask) {
         match task.stage {
-            OutputStage::ResultWaits(_) => self.runs.announce(&task.command_uid, false),
+            OutputStage::ResultWaits(_) => drop(self.runs.announce(&task.command_uid, false)),
             OutputStage::Late => self.runs.output_complete(&task.command_uid),
             OutputStage::Growing => {}
         }
@@ -104,11 +107,12 @@ impl Uploader {
         let Some(transfer) = self.transfers.get(&task.command_uid) else { return };
         let stalled = transfer.last_moved().map_or(since, |moved| moved.max(since)).elapsed();
         if stalled >= STALL_LIMIT || since.elapsed() >= WAIT_LIMIT {
-            tracing::warn!(
-                command = task.command_uid,
-                "the archive does not take all output; going on later"
-            );
-            self.runs.announce(&task.command_uid, true);
+            if self.runs.announce(&task.command_uid, true) {
+                tracing::warn!(
+                    command = task.command_uid,
+                    "the archive does not take all output; going on later"
+                );
+            }
         }
     }
 }

@@ -61,14 +61,18 @@ impl Runs {
         })
     }
 
-    /// Tells the result of a run that has ended, with its output in the archive or with some of it pending.
-    pub fn announce(&self, uid: &str, output_pending: bool) {
+    /// Tells the result of a run that has ended, with its output in the archive or with some of it pending. Whether
+    /// that was not told before on this connection.
+    pub fn announce(&self, uid: &str, output_pending: bool) -> bool {
         let mut inner = self.lock();
-        let Some(active) = inner.active.get_mut(uid) else { return };
-        if let Phase::Finished { announced, .. } = &mut active.phase {
-            *announced = Some(output_pending);
-            inner.say(Notice::Finished { command_uid: uid.to_owned(), output_pending });
+        let Some(active) = inner.active.get_mut(uid) else { return false };
+        let Phase::Finished { announced, .. } = &mut active.phase else { return false };
+        if *announced == Some(output_pending) {
+            return false;
         }
+        *announced = Some(output_pending);
+        inner.say(Notice::Finished { command_uid: uid.to_owned(), output_pending });
+        true
     }
 
     /// The control plane has the result of a run, `output_pending` as it was in that result, or its refusal.

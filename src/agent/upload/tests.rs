@@ -1,13 +1,15 @@
 use std::fs;
 
 use keelson_protocol::MAX_OUTPUT_PIECE;
-use keelson_protocol::v1::OutputStream;
+use keelson_protocol::v1::{Dispatch, OutputStream};
 
 use super::*;
 use crate::connect::Reach;
 use crate::fake_gateway::FakeGateway;
+use crate::journal::Journal;
 use crate::run_directory::{RunDirectory, Stream};
 use crate::runs::fixture::order;
+use crate::runs::{Notice, Setting};
 
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -107,8 +109,10 @@ async fn an_archive_that_is_away_gets_everything_when_it_is_back() {
     fixture.prints(Stream::Stdout, b"text");
     fixture.gateway.archive.lock().unwrap().fails = true;
     let mut transfer = Transfer::resume(&fixture.task);
-    assert_eq!(fixture.drain(&mut transfer).await, Step::Failed);
+    let Step::Failed { again } = fixture.drain(&mut transfer).await else { panic!("it did not fail") };
     fixture.gateway.archive.lock().unwrap().fails = false;
+    assert_eq!(fixture.drain(&mut transfer).await, Step::Failed { again }, "not before its time");
+    sleep(again.saturating_duration_since(Instant::now())).await;
     assert_eq!(fixture.drain(&mut transfer).await, Step::Complete);
     assert_eq!(fixture.archived(OutputStream::Stdout), b"text");
 }
@@ -122,4 +126,55 @@ async fn what_a_running_document_prints_is_gathered_but_a_full_piece_goes_at_onc
     fixture.prints(Stream::Stdout, &vec![b'x'; MAX_OUTPUT_PIECE]);
     assert_eq!(fixture.drain(&mut transfer).await, Step::Nothing);
     assert_eq!(fixture.pieces(), [MAX_OUTPUT_PIECE]);
+}
+
+/// Runs that end at once, because there is no worker; each with this output.
+async fn ended_runs(folder: &std::path::Path, outputs: &[(&str, Option<Vec<u8>>)]) -> Arc<Runs> {
+    let setting = Setting {
+        node: "mi-1".into(),
+        namespace: "default".into(),
+        folder: folder.join("runs"),
+        boot_id: "boot-1".into(),
+        platform: crate::facts::Platform::default(),
+        output_cap_bytes: 1,
+        program: "/nonexistent".into(),
+        reboot_command: String::new(),
+    };
+    let runs = Runs::new(setting, Journal::open(&folder.join("journal.redb")).unwrap());
+    for (uid, printed) in outputs {
+        let dispatch =
+            Dispatch { command_uid: (*uid).to_owned(), expires_in_ms: 60_000, ..Dispatch::default() };
+        runs.dispatch(&dispatch, crate::clock::since_boot());
+        let output = runs.setting().directory(uid).output(0, Stream::Stdout);
+        let streams = output.parent().unwrap();
+        match printed {
+            Some(printed) => {
+                fs::create_dir_all(streams).unwrap();
+                fs::write(output, printed).unwrap();
+            }
+            // A file where the folder of all streams has to be.
+            None => fs::write(streams.parent().unwrap(), "").unwrap(),
+        }
+    }
+    while runs.summary().unacknowledged < outputs.len() {
+        runs.changed().await;
+    }
+    runs
+}
+
+#[tokio::test]
+async fn a_run_whose_output_cannot_be_read_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = ended_runs(folder.path(), &[("a", None), ("b", Some(vec![b'x'; 3 * MAX_OUTPUT_PIECE]))]).await;
+    let (_, mut notices) = runs.attach();
+    let gateway = FakeGateway::plaintext().await;
+    let mut archive = NodeClient::new(Reach::plaintext(&gateway.address).connect(0).await.unwrap().channel);
+    let mut uploader = Uploader { runs, transfers: BTreeMap::new() };
+    for _ in 0..2 {
+        assert_eq!(uploader.pass(&mut archive).await, Some(Duration::ZERO), "it goes on at once");
+    }
+    uploader.pass(&mut archive).await;
+    let told = notices.try_recv();
+    assert_eq!(told, Ok(Notice::Finished { command_uid: "b".into(), output_pending: false }));
+    assert!(uploader.pass(&mut archive).await > Some(Duration::ZERO), "the other one waits");
 }

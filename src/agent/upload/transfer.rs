@@ -12,6 +12,7 @@ use keelson_protocol::v1::{OutputStream, PutOutputRequest};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use crate::backoff::Backoff;
 use crate::files::{self, Durability};
 use crate::run_directory::Stream;
 use crate::runs::{OutputStage, OutputTask};
@@ -32,8 +33,11 @@ pub enum Step {
     Nothing,
     /// The run has ended and all its output is stored.
     Complete,
-    /// The archive did not take a piece.
-    Failed,
+    /// The archive did not take a piece, or it cannot be read.
+    Failed {
+        /// When this run is tried again.
+        again: Instant,
+    },
 }
 
 /// How far each stream of a run is in the archive.
@@ -43,6 +47,8 @@ pub struct Transfer {
     last_moved: Option<Instant>,
     wait: Duration,
     next_look: Instant,
+    backoff: Backoff,
+    failed_until: Option<Instant>,
 }
 
 impl Transfer {
@@ -52,7 +58,14 @@ impl Transfer {
         let now = Instant::now();
         // Without the file, or with a broken one, it begins at zero: sending a piece twice is harmless.
         let stored = serde_json::from_slice(&text).unwrap_or_default();
-        Self { stored, last_moved: None, wait: FIRST_WAIT, next_look: now + FIRST_WAIT }
+        Self {
+            stored,
+            last_moved: None,
+            wait: FIRST_WAIT,
+            next_look: now + FIRST_WAIT,
+            backoff: Backoff::default(),
+            failed_until: None,
+        }
     }
 
     /// When a piece was last stored.
@@ -60,13 +73,32 @@ impl Transfer {
         self.last_moved
     }
 
-    /// Sends at most one piece of each stream.
+    /// Sends at most one piece of each stream. After a failure this run, and no other, waits for a while.
     pub async fn step(&mut self, task: &OutputTask, archive: &mut NodeClient<Channel>) -> Step {
+        if let Some(again) = self.failed_until.filter(|again| Instant::now() < *again) {
+            return Step::Failed { again };
+        }
+        match self.attempt(task, archive).await {
+            Some(step) => {
+                self.backoff.reset();
+                self.failed_until = None;
+                step
+            }
+            None => {
+                let again = Instant::now() + self.backoff.next_wait();
+                self.failed_until = Some(again);
+                Step::Failed { again }
+            }
+        }
+    }
+
+    /// Nothing if it failed.
+    async fn attempt(&mut self, task: &OutputTask, archive: &mut NodeClient<Channel>) -> Option<Step> {
         let streams = match task.directory.outputs() {
             Ok(streams) => streams,
             Err(error) => {
                 tracing::warn!(%error, "cannot look for a run's output");
-                return Step::Failed;
+                return None;
             }
         };
         let growing = task.stage == OutputStage::Growing;
@@ -83,7 +115,7 @@ impl Transfer {
                     let reason = status.message();
                     tracing::warn!(command = task.command_uid, reason, "nobody takes this run's output");
                     self.look_later(LONGEST_WAIT);
-                    return if growing { Step::Nothing } else { Step::Complete };
+                    return Some(if growing { Step::Nothing } else { Step::Complete });
                 }
                 Err(status) => {
                     tracing::warn!(
@@ -91,18 +123,18 @@ impl Transfer {
                         reason = status.message(),
                         "output is not stored"
                     );
-                    return Step::Failed;
+                    return None;
                 }
             }
         }
         if moved && growing {
             self.look_later((self.wait * 2).min(LONGEST_WAIT));
         }
-        match (complete, moved) {
+        Some(match (complete, moved) {
             (true, _) => Step::Complete,
             (false, true) => Step::Moved,
             (false, false) => Step::Nothing,
-        }
+        })
     }
 
     /// Sends a piece of a stream if one is due; tells whether that was all there is.
