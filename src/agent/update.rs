@@ -147,25 +147,19 @@ impl<S: Service> Update<S> {
         }
         // Asked of the program itself, whatever it was announced as: it has to run here.
         installation.seal_staged()?;
-        let offered = service.version_of(&installation.staged());
-        let decided = offered
-            .map_err(UpdateError::from)
-            .and_then(|offered| Ok((decide(&self.installed, &offered, wanted)?, offered)));
-        match decided {
-            Ok((Decision::Install, to)) => {
-                let from = self.installed.clone();
-                let trial = Trial {
-                    from: from.to_string(),
-                    to: to.to_string(),
-                    boot_id: facts::boot_id(),
-                    state: self.state.clone(),
-                };
-                trial::run(installation, service, &trial)?;
-                Ok(Outcome::Updated { from, to })
-            }
-            Ok((Decision::Current, version)) => Ok(Outcome::Current(version)),
-            Err(error) => Err(error),
+        let to = service.version_of(&installation.staged())?;
+        if decide(&self.installed, &to, wanted)? == Decision::Current {
+            return Ok(Outcome::Current(to));
         }
+        let from = self.installed.clone();
+        let trial = Trial {
+            from: from.to_string(),
+            to: to.to_string(),
+            boot_id: facts::boot_id(),
+            state: self.state.clone(),
+        };
+        trial::run(installation, service, &trial)?;
+        Ok(Outcome::Updated { from, to })
     }
 }
 

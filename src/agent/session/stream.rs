@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keelson_document::plugins;
 use keelson_protocol::MAX_MESSAGE;
 use keelson_protocol::v1::agent_message::Message as ToGateway;
 use keelson_protocol::v1::gateway_message::Message as FromGateway;
@@ -22,7 +23,14 @@ use crate::runs::Notice;
 /// A gateway that accepts a connection welcomes the node within this.
 const WELCOME_LIMIT: Duration = Duration::from_secs(30);
 /// The plugins of this agent.
-const CAPABILITIES: [&str; 1] = ["aws:runShellScript"];
+const CAPABILITIES: [&str; 6] = [
+    plugins::DOWNLOAD_CONTENT,
+    plugins::REFRESH_ASSOCIATION,
+    plugins::RUN_DOCUMENT,
+    plugins::RUN_POWER_SHELL_SCRIPT,
+    plugins::RUN_SHELL_SCRIPT,
+    plugins::UPDATE_SSM_AGENT,
+];
 /// Messages that may wait for the network; a result can be large, so they are few.
 const OUTBOUND: usize = 2;
 
