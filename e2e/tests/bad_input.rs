@@ -122,7 +122,7 @@ async fn invalid_documents_say_where(lab: &Lab) {
     assert!(message.contains("mainSteps[0].action") && message.contains("aws:runShellScript"), "{message}");
     assert!(message.contains("mainSteps[1]"), "all problems at once: {message}");
 
-    let text = "{schemaVersion: '2.2',\nmainSteps: [{name: a, action: 'aws:runShellScript', inputs: {runComand: [x]}}]}";
+    let text = "schemaVersion: '2.2'\nmainSteps: [{name: a, action: 'aws:runShellScript', inputs: {runComand: [x]}}]";
     let manifest = serde_json::json!({
         "apiVersion": "keelson.dev/v1alpha1", "kind": "Document", "metadata": { "name": "wrong-text" },
         "spec": { "content": text },
