@@ -67,7 +67,7 @@ impl Default for Text {
 impl Golden {
     /// Reads an answer of `golden.json`.
     pub fn read(answer: &Value) -> anyhow::Result<Self> {
-        let mut golden: Self = serde_json::from_value(answer.clone())?;
+        let mut golden: Self = serde_json::from_value(without_nulls(answer))?;
         for step in &mut golden.steps {
             for text in [&mut step.standard_output, &mut step.standard_error, &mut step.output] {
                 if let Text::Whole(text) = text {
@@ -94,6 +94,18 @@ impl Golden {
             }
         }
         self.steps = last;
+    }
+}
+
+/// What is null was not recorded.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            members.map(|(key, value)| (key.clone(), without_nulls(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
     }
 }
 
@@ -150,4 +162,23 @@ pub struct ResultFile {
     pub message: String,
     /// In order.
     pub steps: Vec<Step>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_never_came_can_be_read() {
+        for answer in
+            [json!({}), json!({ "documentStatus": null, "steps": null }), json!({ "documentStatus": "" })]
+        {
+            assert!(!Golden::read(&answer).unwrap().has_end(), "{answer}");
+        }
+        let step = json!({ "id": "a", "code": null, "output": null, "more": 1 });
+        let golden = Golden::read(&json!({ "documentStatus": "Failed", "steps": [step] })).unwrap();
+        assert!(golden.has_end() && golden.steps[0].output == Text::default());
+    }
 }

@@ -120,6 +120,11 @@ impl Differences {
         if case.sends_what_no_command_can() {
             return self.reason(&Subject::ValuesBeyondTheApi);
         }
+        self.of_no_end(recorded)
+    }
+
+    /// What is listed for cases whose end was not recorded, if this is one.
+    pub fn of_no_end(&self, recorded: &[Golden]) -> Option<&str> {
         let has_no_end = !recorded.is_empty() && !recorded.iter().any(Golden::has_end);
         if has_no_end { self.reason(&Subject::NoRecordedEnd) } else { None }
     }

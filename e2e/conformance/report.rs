@@ -37,10 +37,12 @@ impl Outcome {
             Answer::Refused(message) if listed.is_some() => {
                 wrong(format!("listed as a difference, but it was refused: {message}"))
             }
-            Answer::Refused(message) => match list.refusal(message, &recorded.answers) {
-                Some(reason) => Self::Refused { message: message.clone(), reason: reason.to_owned() },
-                None => wrong(format!("refused: {message}")),
-            },
+            Answer::Refused(message) => {
+                match list.refusal(message, &recorded.answers).or_else(|| list.of_no_end(&recorded.answers)) {
+                    Some(reason) => Self::Refused { message: message.clone(), reason: reason.to_owned() },
+                    None => wrong(format!("refused: {message}")),
+                }
+            }
             Answer::Ran(ran) => {
                 let found = compare::differences(&recorded.answers, ran);
                 let sort = || list.of_sort(&recorded.case, &recorded.answers);
