@@ -24,10 +24,11 @@ pub(super) fn check(
             unused(name, &variable, warnings);
         }
     }
+    // Each name once: what else is written so is mended along with it.
     let mut reported = BTreeSet::new();
     for (path, text) in texts {
         for name in references(text).filter(|name| is_name(name) && !parameters.contains_key(*name)) {
-            if reported.insert((path, name)) {
+            if reported.insert(name) {
                 let hint = suggest::hint(name, parameters.keys().map(String::as_str));
                 warnings.add(
                     Rule::UndeclaredParameter,

@@ -10,19 +10,22 @@ pub(super) fn check(document: &Document, warnings: &mut Warnings) {
     if document.schema_version.has_runtime_config() {
         return;
     }
-    for (index, step) in document.steps.iter().enumerate() {
-        if Modifiers::of(&step.inputs).on_failure.is_some() || has_reference(step) {
+    let platforms: Vec<_> = document.steps.iter().map(Step::platforms).collect();
+    let steps: Vec<_> = document.steps.iter().zip(&platforms).enumerate().collect();
+    for (index, (step, here)) in &steps {
+        if here.is_empty() || Modifiers::of(&step.inputs).on_failure.is_some() || has_reference(step) {
             continue;
         }
-        let later = document.steps.iter().enumerate().skip(index + 1);
-        let is_last = |at: usize| at + 1 == document.steps.len();
-        let next = later
-            .filter(|(at, next)| !(is_last(*at) && Modifiers::of(&next.inputs).finally_step))
-            .find(|(_, next)| next.platforms().iter().any(|platform| step.platforms().contains(platform)));
-        if let Some((_, next)) = next {
+        let mut later = steps.iter().skip(index + 1);
+        let is_last = |at: usize| at + 1 == steps.len();
+        let next = later.find(|(at, (next, there))| {
+            there.iter().any(|platform| here.contains(platform))
+                && !(is_last(*at) && Modifiers::of(&next.inputs).finally_step)
+        });
+        if let Some((_, (next, _))) = next {
             warnings.add(
                 Rule::NoFailFast,
-                document.inputs_path(index),
+                document.inputs_path(*index),
                 format!(
                     "if {:?} fails, {:?} runs all the same: set onFailure: exit in the inputs, or failFast where the \
                      document is used",
