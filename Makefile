@@ -33,8 +33,8 @@ test: build ## Runs all tests: the crates', then those on a real control plane a
 	cargo test -p keelson-e2e -- --test-threads=1
 
 # All cases of the folder, or those of CASES=001-077,210.
-conformance: build ## Runs recorded documents (KEELSON_CONFORMANCE_DIR) and prints where the real agent answered otherwise.
-	cargo run --quiet -p keelson-e2e --bin conformance -- --schema all --cases $(or $(CASES),all)
+conformance: build ## Runs recorded documents (KEELSON_CONFORMANCE_DIR) on a booted node, beside the real agent's answers.
+	cargo run --quiet -p keelson-e2e --bin conformance -- --cases $(or $(CASES),all)
 
 chaos: build ## Runs N=1000 Invocations while everything between is killed at random: lost 0, doubled 0, or it fails.
 	cargo run --quiet -p keelson-e2e --bin chaos -- $(N) $(if $(SEED),--seed $(SEED))
