@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use granit_parser::{Event, Marker, Parser, Span, StrInput};
 use serde::Serialize;
-use serde_saphyr::granit_parser::{self, Event, Marker, Parser, Span, StrInput};
 
 use crate::errors::member;
 
@@ -32,7 +32,7 @@ impl Position {
         Self { line: bounded(line), column: bounded(column) }
     }
 
-    fn of(mark: Marker) -> Self {
+    pub(crate) fn of(mark: Marker) -> Self {
         Self::new(mark.line(), mark.col().saturating_add(1))
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn check(inputs: &Map<String, Value>, path: &str, problems: &mut Prob
         match KEYS.iter().copied().find(|name| name.eq_ignore_ascii_case(key)) {
             Some("runCommand") => check_run_command(value, &path, problems),
             Some("environment") => check_environment(value, &path, problems),
-            Some("workingDirectory") => check_text(value, &path, problems),
+            Some("workingDirectory") => check_text(value, || path, problems),
             Some("id") => check_id(value, &path, problems),
             Some(_) => {}
             None => {
@@ -39,7 +39,7 @@ pub(super) fn check(inputs: &Map<String, Value>, path: &str, problems: &mut Prob
 
 /// A script's id is the name of a folder within its step's.
 fn check_id(value: &Value, path: &str, problems: &mut Problems) {
-    check_text(value, path, problems);
+    check_text(value, || path.to_owned(), problems);
     if let Value::String(id) = value
         && !id.contains("{{")
     {
@@ -52,7 +52,7 @@ fn check_run_command(value: &Value, path: &str, problems: &mut Problems) {
         Value::Null => {}
         Value::Array(lines) => {
             for (index, line) in lines.iter().enumerate() {
-                check_text(line, &element(path, index), problems);
+                check_text(line, || element(path, index), problems);
             }
         }
         Value::String(text) if text.contains("{{") => {}
@@ -71,7 +71,7 @@ fn check_environment(value: &Value, path: &str, problems: &mut Problems) {
         Value::Null => {}
         Value::Object(variables) => {
             for (name, value) in variables {
-                check_text(value, &member(path, name), problems);
+                check_text(value, || member(path, name), problems);
             }
         }
         Value::String(text) if text.contains("{{") => {}
@@ -79,13 +79,12 @@ fn check_environment(value: &Value, path: &str, problems: &mut Problems) {
     }
 }
 
-fn check_text(value: &Value, path: &str, problems: &mut Problems) {
-    match value {
-        Value::Null | Value::String(_) => {}
-        Value::Number(_) | Value::Bool(_) => problems.add(
-            path,
-            format!("expected a string, found {}: write it in quotes, \"{value}\"", described(value)),
-        ),
-        other => problems.add(path, format!("expected a string, found {}", described(other))),
-    }
+/// Scripts have a great many lines, so the path of one is made only when it is needed.
+fn check_text(value: &Value, path: impl FnOnce() -> String, problems: &mut Problems) {
+    let mend = match value {
+        Value::Null | Value::String(_) => return,
+        Value::Number(_) | Value::Bool(_) => format!(": write it in quotes, \"{value}\""),
+        _ => String::new(),
+    };
+    problems.add(path(), format!("expected a string, found {}{mend}", described(value)));
 }

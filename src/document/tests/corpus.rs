@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keelson_document::{
-    Content, Document, DocumentType, Errors, Platform, Support, from_value_as, parse_as, plan, plugins,
+    Content, Document, DocumentType, Errors, Platform, Support, from_value_as, parse_as, parse_value, plan,
+    plugins,
 };
 use serde_json::Value;
 
@@ -168,4 +169,19 @@ fn rows(folder: &Path) -> Vec<Row> {
             Row { path, schema_version, document_type, format }
         })
         .collect()
+}
+
+#[test]
+fn yaml_of_the_corpus_is_read_as_another_reader_reads_it() {
+    let Some(folder) = folder() else { return };
+    let mut compared = 0;
+    for row in rows(&folder).into_iter().filter(|row| row.format == "YAML") {
+        let text = fs::read_to_string(folder.join(&row.path)).expect("a listed document can be read");
+        let Ok(value) = parse_value(&text) else { continue };
+        let other: Value = serde_saphyr::from_str(&text).expect("another reader reads it too");
+        assert_eq!(value, other, "{}", row.path);
+        compared += 1;
+    }
+    println!("{compared} documents in YAML are read as another reader reads them");
+    assert!(compared > 0);
 }

@@ -107,19 +107,59 @@ fn what_is_read_from_text_fits_when_it_is_kept() {
 }
 
 #[test]
-fn a_value_is_measured_as_its_json_is() {
-    let value = serde_json::json!({"a\"\u{1}": [null, true, false, -1, 2.5, "é\n\t\u{8}\u{c}\u{7f}/\\"], "b": {}, "c": []});
-    let length = value.to_string().len();
-    // A comma more for each list and object that is not empty, and a letter for `true`.
-    assert_eq!(json_length(&value), length + 2 + 1);
-}
-
-#[test]
 fn syntax_errors_have_the_place_where_the_parser_stopped() {
     let at = |text: &str| parse(text).unwrap_err().0[0].position.map(|place| (place.line, place.column));
     assert_eq!(at("{\n  \"a\": 1,\n}"), Some((3, 1)));
     assert_eq!(at("a: 1\nb: [\nc: }\n"), Some((2, 4)), "what is not closed");
     assert_eq!(at("a: 1\nb: {c: 1, c: 2}\n"), Some((2, 11)));
     let text = refusal("a: 1\nb: {c: 1, c: 2}\n");
-    assert!(text.ends_with("duplicate mapping key `c` is not allowed here (line 2, column 11)"), "{text}");
+    assert!(text.ends_with("key \"c\" is given twice (line 2, column 11)"), "{text}");
+}
+
+/// Reads YAML with another reader of the same rules.
+fn with_another_reader(text: &str) -> Result<Value, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+}
+
+#[test]
+fn yaml_is_read_as_another_reader_reads_it() {
+    for text in [
+        "a: |\n  x\n   y\n\nb: >-\n  folded\n  text\nc: \"\\u00e9\\n\"\nd: 'it''s'\ne: plain text # comment\n",
+        "a: &a {x: 1, y: [2]}\nb: {<<: *a, x: 5}\nc: {z: 1, <<: [*a, {w: 2}]}\nd: *a\n",
+        "- [a, b: c]\n- !!str 5\n- ! 5\n- !!int 7\n- ? k\n  : v\n- -\n",
+        "a:\nb: ~\nc: []\nd: {}\ne: ''\n1: one\ntrue: yes\n",
+        "a: 1e3\nb: 0x1f\nc: 0o17\nd: .5\ne: +12\nf: 0755\ng: 1_000\nh: 2.2.1\ni: -0.0\nj: 12:30\nk: 2020-01-01\n",
+        "%YAML 1.2\n---\na: 1\n...\n",
+    ] {
+        assert_eq!(
+            yaml::read(text, true).map_err(|fault| fault.reason),
+            Ok(with_another_reader(text).unwrap()),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn yaml_that_says_what_json_cannot_is_refused_where_it_does() {
+    for (text, reason) in [
+        ("a: !Ref b\n", "unsupported tag `!Ref` (line 1, column 9)"),
+        ("a: !!binary aGk=\n", "unsupported tag `!!binary`"),
+        ("? [a]\n: b\n", "a key has to be a string (line 1, column 3)"),
+        ("a: &a [*a]\n", "an alias stands for what it is in (line 1, column 8)"),
+        ("a: *b\n", "unknown anchor"),
+        ("<<: 5\n", "what is merged has to be an object or a list of objects (line 1, column 1)"),
+        ("a: 1\n---\nb: 2\n", "a second document begins here: keep one (line 2, column 1)"),
+        ("a: .inf\n", ".inf is a number that JSON cannot hold (line 1, column 4)"),
+        ("a: 1\nA: {b: 1, 'b': 2}\n", "key \"b\" is given twice (line 2, column 11)"),
+    ] {
+        let refused = refusal(text);
+        assert!(refused.starts_with(NEITHER) && refused.contains(reason), "{refused}");
+    }
+    assert!(check_template("a: !Ref b\nc: !Sub [x, {d: !GetAtt e.f}]\n").is_ok());
 }

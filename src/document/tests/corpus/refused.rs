@@ -118,7 +118,7 @@ pub const REFUSED: &[Refused] = &[
     },
     Refused {
         paths: &["dynamodb/sop/restore_to_point_in_time/2020-04-01/Documents/AutomationDocument.yml"],
-        says: "duplicate mapping key `nextStep`",
+        says: "key \"nextStep\" is given twice",
         because: "the step names two next steps, and one of them would be lost",
     },
 ];

@@ -1,0 +1,114 @@
+//! How large a document may be, measured by its JSON, in which it is kept and sent.
+
+use std::cell::Cell;
+
+use serde_json::Value;
+
+/// The largest document that is read, in bytes of its text, and of its canonical JSON. AWS allows 64 KiB; the largest
+/// published ones have 84.
+pub(crate) const LARGEST: usize = 256 * 1024;
+/// How deeply lists and objects may be nested.
+pub(crate) const DEEPEST: usize = 64;
+
+/// What the parts of JSON take beside strings and numbers, in bytes.
+const NULL: &str = "null";
+const FALSE: &str = "false";
+const BRACKETS: usize = 2;
+const COMMA: usize = 1;
+const COLON: usize = 1;
+
+/// What a document that is being read may still take.
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self(Cell::new(LARGEST))
+    }
+
+    /// Takes what a value without what is in it has as JSON, or says that there is too much.
+    pub(super) fn spend(&self, value: &Value) -> Result<(), String> {
+        self.take(match value {
+            Value::Array(_) | Value::Object(_) => BRACKETS,
+            scalar => json_length(scalar),
+        })
+    }
+
+    /// Takes what a value has as JSON with all that is in it.
+    pub(super) fn spend_whole(&self, value: &Value) -> Result<(), String> {
+        self.take(json_length(value))
+    }
+
+    /// Takes what an element of a list needs beside itself.
+    pub(super) fn spend_element(&self) -> Result<(), String> {
+        self.take(COMMA)
+    }
+
+    /// Takes what a member of an object needs beside its value.
+    pub(super) fn spend_key(&self, key: &str) -> Result<(), String> {
+        self.take(string_length(key) + COLON + COMMA)
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        let left = self.0.get().checked_sub(bytes).ok_or_else(|| {
+            format!("as JSON, with its aliases replaced, the document has more than {LARGEST} bytes")
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
+/// The length of a value's JSON without blanks, in bytes; a few more where that is quicker to tell.
+pub(super) fn json_length(value: &Value) -> usize {
+    match value {
+        Value::Null => NULL.len(),
+        Value::Bool(_) => FALSE.len(),
+        Value::Number(number) => number.to_string().len(),
+        Value::String(text) => string_length(text),
+        Value::Array(items) => BRACKETS + items.iter().map(|item| json_length(item) + COMMA).sum::<usize>(),
+        Value::Object(object) => {
+            let member =
+                |(key, value): (&String, &Value)| string_length(key) + COLON + json_length(value) + COMMA;
+            BRACKETS + object.iter().map(member).sum::<usize>()
+        }
+    }
+}
+
+/// The length of a string as JSON, with its quotes and what has to be escaped.
+fn string_length(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+        0..=0x1f => 5,
+        _ => 0,
+    };
+    BRACKETS + text.len() + text.bytes().map(escaped).sum::<usize>()
+}
+
+/// Whether a value is nested more than `left` deep.
+pub(super) fn is_deeper(value: &Value, left: usize) -> bool {
+    let deeper = |value: &Value| left == 0 || is_deeper(value, left - 1);
+    match value {
+        Value::Array(items) => left == 0 || items.iter().any(deeper),
+        Value::Object(object) => left == 0 || object.values().any(deeper),
+        _ => false,
+    }
+}
+
+pub(super) fn too_deep() -> String {
+    format!("lists and objects are nested more than {DEEPEST} deep")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_measured_as_its_json_is() {
+        let value = json!({
+            "a\"\u{1}": [null, true, false, -1, 2.5, "é\n\t\u{8}\u{c}\u{7f}/\\"], "b": {}, "c": []});
+        let length = value.to_string().len();
+        // A comma more for each list and object that is not empty, and a letter for `true`.
+        assert_eq!(json_length(&value), length + 2 + 1);
+    }
+}
