@@ -82,7 +82,9 @@ impl Uploader {
                 }
             }
             // After each, because an archive that hangs takes its time with every one.
-            tasks.iter().for_each(|task| self.give_up_waiting(task));
+            for task in &tasks {
+                self.give_up_waiting(task);
+            }
         }
         if moved {
             return Some(Duration::ZERO);
@@ -106,13 +108,12 @@ impl Uploader {
         let OutputStage::ResultWaits(since) = task.stage else { return };
         let Some(transfer) = self.transfers.get(&task.command_uid) else { return };
         let stalled = transfer.last_moved().map_or(since, |moved| moved.max(since)).elapsed();
-        if stalled >= STALL_LIMIT || since.elapsed() >= WAIT_LIMIT {
-            if self.runs.announce(&task.command_uid, true) {
-                tracing::warn!(
-                    command = task.command_uid,
-                    "the archive does not take all output; going on later"
-                );
-            }
+        let too_long = stalled >= STALL_LIMIT || since.elapsed() >= WAIT_LIMIT;
+        if too_long && self.runs.announce(&task.command_uid, true) {
+            tracing::warn!(
+                command = task.command_uid,
+                "the archive does not take all output; going on later"
+            );
         }
     }
 }

@@ -78,18 +78,14 @@ impl Transfer {
         if let Some(again) = self.failed_until.filter(|again| Instant::now() < *again) {
             return Step::Failed { again };
         }
-        match self.attempt(task, archive).await {
-            Some(step) => {
-                self.backoff.reset();
-                self.failed_until = None;
-                step
-            }
-            None => {
-                let again = Instant::now() + self.backoff.next_wait();
-                self.failed_until = Some(again);
-                Step::Failed { again }
-            }
+        if let Some(step) = self.attempt(task, archive).await {
+            self.backoff.reset();
+            self.failed_until = None;
+            return step;
         }
+        let again = Instant::now() + self.backoff.next_wait();
+        self.failed_until = Some(again);
+        Step::Failed { again }
     }
 
     /// Nothing if it failed.
