@@ -15,7 +15,7 @@ use super::{STOPPED, StepContext, failed};
 use crate::update::{Source, Update, UpdateError, Wanted};
 use crate::worker::{End, StepOutput, run_process};
 
-/// Of the daemon that is asked for a program: it may wait for its turn at the gateway several times.
+/// Getting the program takes no longer. It may wait for its turn at the gateway several times.
 const FETCH_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Inputs that cannot be followed.
