@@ -87,6 +87,14 @@ impl Problems {
         }
     }
 
+    /// Whether so many problems are told already that one more would only be counted; then it is, and to word it
+    /// would be in vain.
+    pub(crate) fn is_told_enough(&mut self) -> bool {
+        let enough = self.found.len() >= MOST_PROBLEMS;
+        self.untold += usize::from(enough);
+        enough
+    }
+
     /// The value if it is there and nothing was wrong.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Errors> {
         if self.untold > 0 {
@@ -118,7 +126,12 @@ pub(crate) fn element(path: &str, index: usize) -> String {
 /// A user's text in quotes, cut where it would make the message hard to read.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
+    quoted_up_to(text, LONGEST)
+}
+
+/// A user's text in quotes, cut to so many characters.
+pub(crate) fn quoted_up_to(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }

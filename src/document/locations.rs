@@ -10,6 +10,9 @@ use crate::errors::member;
 
 /// The deepest nesting that is followed; what is nested deeper has the place of what it is in.
 const DEEPEST: usize = 128;
+/// The longest key, in characters. YAML has shorter ones only, JSON may have longer ones; those are not found, nor what
+/// follows them.
+const LONGEST_KEY: usize = 8 * 1024;
 
 /// A place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,7 +62,7 @@ enum Content {
 impl Locations {
     /// Reads the places of a text. Of one that is not valid, those before its error.
     pub fn of(text: &str) -> Self {
-        let options = granit_parser::options! { simple_key_max_lookahead: text.len(), emit_comments: false };
+        let options = granit_parser::options! { simple_key_max_lookahead: LONGEST_KEY, emit_comments: false };
         let parser = Parser::new_from_str_with_options(text, options);
         Self { root: Reader { parser, depth: 0 }.next_place() }
     }

@@ -70,19 +70,20 @@ fn step(name: &str, value: &Value, path: &str, problems: &mut Problems) -> Optio
 
 /// The properties of a script: once, or in a list. A text can only be a reference to them.
 fn check_properties(properties: &Value, path: &str, problems: &mut Problems) {
-    let mut check_one = |value: &Value, path: &str, expected: &str| match value {
+    let check_one = |value: &Value, path: &str, expected: &str, problems: &mut Problems| match value {
         Value::Null => {}
         Value::Object(inputs) => script::check(inputs, path, problems),
         Value::String(text) if text.contains("{{") => {}
+        _ if problems.is_told_enough() => {}
         other => problems.add(path, format!("expected {expected}, found {}", described(other))),
     };
     match properties {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                check_one(item, &element(path, index), "an object");
+                check_one(item, &element(path, index), "an object", problems);
             }
         }
-        other => check_one(other, path, "an object or a list of objects"),
+        other => check_one(other, path, "an object or a list of objects", problems),
     }
 }
 

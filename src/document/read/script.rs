@@ -83,6 +83,7 @@ fn check_environment(value: &Value, path: &str, problems: &mut Problems) {
 fn check_text(value: &Value, path: impl FnOnce() -> String, problems: &mut Problems) {
     let mend = match value {
         Value::Null | Value::String(_) => return,
+        _ if problems.is_told_enough() => return,
         Value::Number(_) | Value::Bool(_) => format!(": write it in quotes, \"{value}\""),
         _ => String::new(),
     };

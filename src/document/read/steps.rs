@@ -46,10 +46,10 @@ pub(super) fn read(document: &Fields<'_>, parameters: &Parameters, problems: &mu
     for (index, value) in values.iter().enumerate() {
         let path = element(&path, index);
         let Value::Object(object) = value else {
-            problems.add(
-                path,
-                format!("expected an object with name, action and inputs, found {}", described(value)),
-            );
+            if !problems.is_told_enough() {
+                let found = described(value);
+                problems.add(path, format!("expected an object with name, action and inputs, found {found}"));
+            }
             continue;
         };
         let Some(step) = step(object, &path, parameters, problems) else { continue };
@@ -115,7 +115,7 @@ pub(super) fn required<'a>(
     what: &str,
     problems: &mut Problems,
 ) -> Option<&'a str> {
-    if fields.get(key).is_none() {
+    if fields.get(key).is_none() && !problems.is_told_enough() {
         problems.add(fields.path_of(key), format!("is missing: give {what}"));
     }
     let text = fields.text(key, problems)?;

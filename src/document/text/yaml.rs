@@ -80,11 +80,7 @@ impl<'a> Builder<'a> {
         let anchor = event.anchor_id();
         let value = match event {
             Event::Alias(anchor) => return self.alias(anchor, span, left),
-            Event::Scalar(text, style, _, tag) => {
-                let value = self.scalar(text, style, tag.as_deref(), span)?;
-                self.budget.spend(&value).map_err(|reason| fault(reason, span))?;
-                value
-            }
+            Event::Scalar(text, style, _, tag) => self.scalar(text, style, tag.as_deref(), span)?,
             Event::SequenceStart(_, _, tag) => {
                 self.check_tag(tag.as_deref(), "seq", span)?;
                 Value::Array(self.items(span, left)?)
@@ -95,6 +91,7 @@ impl<'a> Builder<'a> {
             }
             _ => return Err(fault("expected a value", span)),
         };
+        self.budget.spend(&value).map_err(|reason| fault(reason, span))?;
         if let Some(anchor) = anchor {
             self.anchored.spend_whole(&value).map_err(|reason| fault(reason, span))?;
             self.anchors.insert(anchor, value.clone());
@@ -119,7 +116,7 @@ impl<'a> Builder<'a> {
     }
 
     fn items(&mut self, start: Span, left: usize) -> Result<Vec<Value>, Fault> {
-        let left = self.enter(start, left, &Value::Array(Vec::new()))?;
+        let left = enter(start, left)?;
         let mut items = Vec::new();
         while let Some((event, span)) = self.next()? {
             match event {
@@ -135,7 +132,7 @@ impl<'a> Builder<'a> {
     }
 
     fn members(&mut self, start: Span, left: usize) -> Result<Map<String, Value>, Fault> {
-        let left = self.enter(start, left, &Value::Object(Map::new()))?;
+        let left = enter(start, left)?;
         let mut members = Map::new();
         let mut merged = Vec::new();
         while let Some((event, span)) = self.next()? {
@@ -186,12 +183,6 @@ impl<'a> Builder<'a> {
         Err(fault("a key has no value", key))
     }
 
-    /// Begins a list or object: the levels that may still be in it.
-    fn enter(&self, span: Span, left: usize, empty: &Value) -> Result<usize, Fault> {
-        self.budget.spend(empty).map_err(|reason| fault(reason, span))?;
-        left.checked_sub(1).ok_or_else(|| fault(too_deep(), span))
-    }
-
     fn scalar(
         &self,
         text: Cow<'a, str>,
@@ -225,6 +216,11 @@ impl<'a> Builder<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Begins a list or object: the levels that may still be in it.
+fn enter(span: Span, left: usize) -> Result<usize, Fault> {
+    left.checked_sub(1).ok_or_else(|| fault(too_deep(), span))
 }
 
 fn fault(reason: impl Into<String>, span: Span) -> Fault {

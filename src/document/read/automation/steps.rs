@@ -52,6 +52,8 @@ const ACTIONS: [&str; 23] = [
     "aws:updateVariable",
     "aws:waitForAwsResourceProperty",
 ];
+/// How many names a wrong one is compared with, to tell which was meant.
+const MOST_COMPARED: usize = 200;
 const BRANCH: &str = "aws:branch";
 const LOOP: &str = "aws:loop";
 
@@ -147,7 +149,7 @@ fn name<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
 fn action<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
     const KEY: &str = "action";
     let action = required(fields, KEY, "an action such as aws:executeAwsApi", problems)?;
-    if !ACTIONS.contains(&action) {
+    if !ACTIONS.contains(&action) && !problems.is_told_enough() {
         let nearest = suggest::nearest(action, ACTIONS)
             .or_else(|| suggest::nearest(&format!("aws:{}", action.trim()), ACTIONS));
         let mend = match nearest {
@@ -258,8 +260,8 @@ impl Targets<'_, '_> {
     }
 
     fn check_name(&self, name: &str, path: String, problems: &mut Problems) {
-        if !self.names.contains(name) && reference(name).is_none() {
-            let hint = suggest::hint(name, self.names.iter().copied());
+        if !self.names.contains(name) && reference(name).is_none() && !problems.is_told_enough() {
+            let hint = suggest::hint(name, self.names.iter().copied().take(MOST_COMPARED));
             problems.add(path, format!("there is no step {}{hint}", quoted(name)));
         }
     }
