@@ -1,6 +1,5 @@
 //! What the control plane is told of the runs, and what it acknowledges.
 
-use std::path::Path;
 use std::time::Instant;
 
 use keelson_protocol::v1::{Accepted, AgentMessage, Dispatch};
@@ -76,12 +75,12 @@ impl Runs {
     }
 
     /// The control plane has the result of a run, `output_pending` as it was in that result, or its refusal.
-    pub fn acknowledged(&self, uid: &str, output_pending: bool) {
+    pub async fn acknowledged(&self, uid: &str, output_pending: bool) {
+        let folder_bytes = self.folder_bytes(uid).await;
         let mut inner = self.lock();
         let Some(phase) = inner.active.get(uid).map(|active| active.phase.clone()) else { return };
-        let folder = self.setting.directory(uid);
         let kept = match phase {
-            Phase::Finished { announced, .. } => inner.retire(uid, announced, output_pending, folder.path()),
+            Phase::Finished { announced, .. } => inner.retire(uid, announced, output_pending, folder_bytes),
             Phase::Reported { complete: true } if !output_pending => {
                 inner.journal.complete_output(uid).map(|()| None)
             }
@@ -102,6 +101,18 @@ impl Runs {
         self.retired.notify_one();
         self.changed.notify_one();
     }
+
+    /// What the folder of a run that has ended takes; measured apart from the daemon's thread, because a script may
+    /// have left any number of files.
+    async fn folder_bytes(&self, uid: &str) -> u64 {
+        let ended =
+            self.lock().active.get(uid).is_some_and(|active| matches!(active.phase, Phase::Finished { .. }));
+        if !ended {
+            return 0;
+        }
+        let folder = self.setting.directory(uid).path().to_owned();
+        tokio::task::spawn_blocking(move || folder::size(&folder)).await.unwrap_or(0)
+    }
 }
 
 impl Inner {
@@ -118,13 +129,12 @@ impl Inner {
         uid: &str,
         announced: Option<bool>,
         output_pending: bool,
-        folder: &Path,
+        folder_bytes: u64,
     ) -> Result<Option<Phase>, JournalError> {
         // One that was acknowledged without having been told on this connection may have output left. One that was
         // told twice, the second time without output pending, is acknowledged twice.
         let complete = announced == Some(false);
         let pending = output_pending || !complete;
-        let folder_bytes = folder::size(folder);
         self.journal.acknowledge(uid, folder_bytes, pending)?;
         self.retired_bytes = self.retired_bytes.saturating_add(folder_bytes);
         Ok(pending.then_some(Phase::Reported { complete }))

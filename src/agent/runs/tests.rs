@@ -118,7 +118,7 @@ async fn a_dispatch_that_comes_twice_runs_once_and_is_answered_each_time() {
     fixture.runs.announce("a", false);
     let finished = finished("a", false);
     assert_eq!(fixture.notices.recv().await, Some(finished.clone()));
-    fixture.runs.acknowledged("a", false);
+    fixture.runs.acknowledged("a", false).await;
     fixture.dispatch("a", 60_000);
     assert_eq!(fixture.notices.recv().await, Some(finished), "an acknowledged result is told again");
     assert_eq!(fixture.starts(), 1);
@@ -212,7 +212,7 @@ async fn a_refusal_of_what_was_accepted_is_told_on_each_connection_until_it_is_a
     for uid in ["a", "b", "c", "d", "e"] {
         fixture.finished(uid).await;
         fixture.runs.announce(uid, false);
-        fixture.runs.acknowledged(uid, false);
+        fixture.runs.acknowledged(uid, false).await;
     }
     while fixture.runs.summary().queued > 0 {
         fixture.runs.changed().await;
@@ -226,7 +226,7 @@ async fn a_refusal_of_what_was_accepted_is_told_on_each_connection_until_it_is_a
     let mut fixture = fixture.again().await;
     assert!(refused(&mut fixture.notices));
     assert_eq!(fixture.runs.summary().unacknowledged, 1);
-    fixture.runs.acknowledged("late", false);
+    fixture.runs.acknowledged("late", false).await;
     assert_eq!(fixture.runs.summary(), Summary::default());
     let mut fixture = fixture.again().await;
     assert!(fixture.notices.try_recv().is_err());
@@ -260,7 +260,7 @@ async fn the_answer_to_a_cancel_of_what_is_done_with_is_how_it_ended() {
     fixture.notices.recv().await;
     fixture.finished("a").await;
     fixture.runs.announce("a", false);
-    fixture.runs.acknowledged("a", false);
+    fixture.runs.acknowledged("a", false).await;
     assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
     fixture.runs.cancel("a");
     assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
@@ -291,7 +291,7 @@ async fn a_result_is_kept_and_told_again_by_the_next_agent_until_it_is_acknowled
     let tasks = fixture.runs.output_tasks();
     assert!(matches!(tasks[0].stage, OutputStage::ResultWaits(_)), "{tasks:?}");
     fixture.runs.announce("a", false);
-    fixture.runs.acknowledged("a", false);
+    fixture.runs.acknowledged("a", false).await;
     let fixture = fixture.again().await;
     assert!(fixture.runs.output_tasks().is_empty());
     assert_eq!(fixture.runs.summary(), Summary::default());
@@ -306,7 +306,7 @@ async fn a_result_whose_output_was_pending_is_told_again_when_the_archive_has_it
     fixture.finished("a").await;
     fixture.runs.announce("a", true);
     assert_eq!(fixture.notices.recv().await, Some(finished("a", true)));
-    fixture.runs.acknowledged("a", true);
+    fixture.runs.acknowledged("a", true).await;
     let mut fixture = fixture.again().await;
     assert_eq!(fixture.runs.output_tasks()[0].stage, OutputStage::Late);
     fixture.runs.output_complete("a");
@@ -316,9 +316,9 @@ async fn a_result_whose_output_was_pending_is_told_again_when_the_archive_has_it
     let (running, mut notices) = fixture.runs.attach();
     assert!(running.is_empty(), "the control plane has its result");
     assert_eq!(notices.recv().await, Some(finished("a", false)), "it was not acknowledged");
-    fixture.runs.acknowledged("a", true);
+    fixture.runs.acknowledged("a", true).await;
     assert_eq!(fixture.runs.attach().1.try_recv(), Ok(finished("a", false)), "what was before is no answer");
-    fixture.runs.acknowledged("a", false);
+    fixture.runs.acknowledged("a", false).await;
     let mut fixture = fixture.again().await;
     assert!(fixture.runs.output_tasks().is_empty() && fixture.notices.try_recv().is_err());
 }
@@ -334,10 +334,10 @@ async fn output_that_arrives_before_its_pending_result_is_acknowledged_is_told_a
     for pending in [true, false] {
         assert_eq!(fixture.notices.recv().await, Some(finished("a", pending)));
     }
-    fixture.runs.acknowledged("a", true);
+    fixture.runs.acknowledged("a", true).await;
     fixture.runs.say_again("a");
     assert_eq!(fixture.notices.recv().await, Some(finished("a", false)));
-    fixture.runs.acknowledged("a", false);
+    fixture.runs.acknowledged("a", false).await;
     assert!(fixture.runs.attach().1.try_recv().is_err());
 }
 
@@ -349,7 +349,7 @@ async fn output_that_had_to_make_room_is_never_said_to_have_arrived() {
     fixture.finished("a").await;
     fixture.runs.announce("a", true);
     fixture.notices.recv().await;
-    fixture.runs.acknowledged("a", true);
+    fixture.runs.acknowledged("a", true).await;
     fixture.runs.with_journal(|journal| journal.remove_folder("a").unwrap());
     fixture.runs.output_complete("a");
     assert!(fixture.notices.try_recv().is_err() && fixture.runs.output_tasks().is_empty());

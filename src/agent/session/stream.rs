@@ -1,5 +1,6 @@
 //! One attached stream: Hello, then what the runs have to say and what the gateway wants, until it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keelson_document::plugins;
@@ -119,7 +120,10 @@ fn obey(session: &Session, message: GatewayMessage) -> Option<End> {
     match message.message? {
         FromGateway::Dispatch(dispatch) => session.runs.dispatch(&dispatch, clock::since_boot()),
         FromGateway::Cancel(cancel) => session.runs.cancel(&cancel.command_uid),
-        FromGateway::ResultAck(ack) => session.runs.acknowledged(&ack.command_uid, ack.output_pending),
+        FromGateway::ResultAck(ack) => {
+            let runs = Arc::clone(&session.runs);
+            tokio::spawn(async move { runs.acknowledged(&ack.command_uid, ack.output_pending).await });
+        }
         FromGateway::SayAgain(asked) => session.runs.say_again(&asked.command_uid),
         FromGateway::Goodbye(goodbye) => return Some(ended(goodbye)),
         FromGateway::Welcome(_) => {}
