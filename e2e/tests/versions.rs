@@ -24,6 +24,7 @@ async fn every_content_is_a_version_that_can_be_run_pinned_and_pruned() {
     an_association_follows_what_default_means(&lab).await;
     a_name_means_its_version_for_ever(&lab).await;
     documents_of_other_types_are_kept_in_versions_too(&lab).await;
+    a_run_is_as_strict_as_its_document_unless_it_says_otherwise(&lab).await;
     a_version_in_use_is_not_deleted(&lab).await;
     what_a_running_command_calls_is_frozen_and_in_use(&lab).await;
     a_command_outlives_its_document(&lab).await;
@@ -225,6 +226,64 @@ async fn documents_of_other_types_are_kept_in_versions_too(lab: &Lab) {
     let failed = condition::get(&status.conditions, condition::FAILED).unwrap();
     assert_eq!(failed.reason, "DocumentTypeNotRunnable");
     assert!(failed.message.contains("is of type ChangeCalendar: a calendar"), "{}", failed.message);
+}
+
+/// How the steps of a Command ended on its one node.
+async fn steps(lab: &Lab, command: &str, spec: &str) -> Vec<String> {
+    let target = format!("targets: [{{key: InstanceIds, values: [{}]}}]", lab.names[0]);
+    lab.keelson.command(command, &format!("{spec}, {target}")).await.unwrap();
+    lab.keelson.ended(command, SOON).await.unwrap();
+    let status = invocation_of(&lab.client(), command).await.unwrap().status.unwrap();
+    status.steps.iter().map(|step| format!("{} {}", step.status, step.response_code)).collect()
+}
+
+async fn a_run_is_as_strict_as_its_document_unless_it_says_otherwise(lab: &Lab) {
+    let step = |name: &str, line: &str| json!({ "name": name, "action": "aws:runShellScript", "inputs": { "runCommand": [line] } });
+    let content = json!({
+        "schemaVersion": "2.2",
+        "mainSteps": [step("careless", "false; echo on"), step("failing", "exit 3"), step("last", "echo end")],
+    });
+    let manifest = json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Document", "metadata": { "name": "strict" },
+        "spec": { "failFast": true, "content": content },
+    });
+    lab.keelson.apply(&manifest.to_string()).await.unwrap();
+    ready(lab, "strict").await;
+    assert_eq!(
+        steps(lab, "as-document", "documentName: strict").await,
+        ["Success 0", "Failed 3", "Skipped 0"]
+    );
+    assert_eq!(
+        steps(lab, "patient", "documentName: strict, failFast: false").await,
+        ["Success 0", "Failed 3", "Success 0"]
+    );
+    let strict = steps(lab, "stricter", "documentName: strict, strictScripts: true").await;
+    assert_eq!(strict, ["Failed 1", "Skipped 0", "Skipped 0"]);
+    let invocation = invocation_of(&lab.client(), "patient").await.unwrap();
+    let (spec, status) = (invocation.spec, invocation.status.unwrap());
+    assert!(!spec.fail_fast && !spec.strict_scripts);
+    let first = &status.steps[0];
+    assert!(first.start_time.is_some() && first.end_time.is_some());
+    assert_eq!(first.output_key, format!("{}/0", status.output_key.unwrap()));
+
+    let association = json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Association", "metadata": { "name": "strict" },
+        "spec": {
+            "documentName": "strict", "strictScripts": true,
+            "targets": [{ "key": "InstanceIds", "values": [lab.names[0]] }],
+        },
+    });
+    lab.keelson.apply(&association.to_string()).await.unwrap();
+    let associations: Api<Association> = Api::namespaced(lab.client(), "default");
+    let run = eventually(SOON, "the strict Association to have run", || async {
+        let status = associations.get("strict").await?.status.unwrap_or_default();
+        Ok(status.last_command.map(|last| last.name))
+    })
+    .await
+    .unwrap();
+    let spec = invocation_of(&lab.client(), &run).await.unwrap().spec;
+    assert_eq!((spec.fail_fast, spec.strict_scripts), (true, true), "one is the Document's word");
+    lab.keelson.kubectl("delete association strict").await.unwrap();
 }
 
 /// The revision that holds a version.

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentSpec {
-    /// The document itself: YAML in YAML (an object), or its text in JSON or YAML (a string). At most 1 MiB.
+    /// The document itself: YAML in YAML (an object), or its text in JSON or YAML (a string). At most 256 KiB.
     #[schemars(schema_with = "any_object_or_text")]
     pub content: serde_json::Value,
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::runtime::controller::Action;
 
 use crate::context::Context;
-use crate::patch::Kind;
+use crate::patch::{Kind, is_in_deleted_namespace};
 
 /// Why a reconcile has to be tried again. What is wrong with a spec is no error: it is a condition on the object.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,7 @@ impl Error {
             Self::Api(kube::Error::Api(status)) if status.code == 409 => "conflict",
             Self::Api(kube::Error::Api(status)) if status.code == 404 => "not_found",
             Self::Api(kube::Error::Api(status)) if status.code == 422 => "invalid",
+            Self::Api(error) if is_in_deleted_namespace(error) => "terminating",
             Self::Api(kube::Error::Api(_)) => "refused",
             Self::Api(_) => "unreachable",
             Self::Serialize(_) => "serialize",
@@ -52,6 +53,10 @@ pub fn policy<K: Kind>(object: Arc<K>, error: &Error, context: Arc<Context>) -> 
         "conflict" | "not_found" => {
             tracing::debug!(kind = %kind, namespace, name, error = %error, "reconcile was overtaken");
             Action::requeue(Duration::from_millis(500))
+        }
+        "terminating" => {
+            tracing::debug!(kind = %kind, namespace, name, error = %error, "the namespace is being deleted");
+            Action::requeue(Duration::from_secs(5))
         }
         _ => {
             tracing::warn!(kind = %kind, namespace, name, error = %error, "failed to reconcile");

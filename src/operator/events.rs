@@ -4,6 +4,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt as _};
 
+use crate::patch::is_in_deleted_namespace;
+
 /// Writes Events. An Event that cannot be written is logged and forgotten: it is information, not state.
 #[derive(Clone)]
 pub struct Events {
@@ -49,8 +51,11 @@ impl Events {
             secondary: None,
         };
         let reference: ObjectReference = object.object_ref(&());
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
-            tracing::warn!(error = %error, object = object.name_any(), reason, "failed to write an event");
+        match self.recorder.publish(&event, &reference).await {
+            Err(error) if !is_in_deleted_namespace(&error) => {
+                tracing::warn!(error = %error, object = object.name_any(), reason, "failed to write an event");
+            }
+            _ => {}
         }
     }
 }

@@ -95,6 +95,13 @@ pub fn is_forbidden(error: &kube::Error) -> bool {
     has_code(error, 403)
 }
 
+/// Whether an error says that nothing can be made in a namespace because it is being deleted.
+pub fn is_in_deleted_namespace(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403 && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 /// Whether an error says that the object was refused by its schema or rules.
 pub fn is_invalid(error: &kube::Error) -> bool {
     has_code(error, 422)

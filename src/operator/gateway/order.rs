@@ -18,7 +18,7 @@ use super::claims::NodeKey;
 use super::fleet::KubernetesFleet;
 use crate::documents;
 
-/// How many orders are kept. Each may hold a document and parameters of a mebibyte.
+/// How many orders are kept. Each may hold documents and parameters of some mebibytes.
 pub const CACHED: usize = 16;
 
 /// What an order follows from.

@@ -124,9 +124,11 @@ fn too_many_documents_are_refused_with_the_mend() {
 #[test]
 fn too_many_bytes_are_refused_with_the_mend() {
     let mut large = script(30);
-    large["inputs"]["runCommand"] = json!(["x".repeat(600_000)]);
-    let shelf = shelf(&[("one", document(&[large.clone()])), ("two", document(&[large]))]);
-    let both = document(&[run("a", "one", &json!({})), run("b", "two", &json!({}))]);
-    let refusal = freeze(&shelf, both).unwrap_err();
+    large["inputs"]["runCommand"] = json!(["x".repeat(220_000)]);
+    let large = document(&[large]);
+    let names = ["one", "two", "three", "four", "five"];
+    let shelf = shelf(&names.map(|name| (name, large.clone())));
+    let all = document(&names.map(|name| run(name, name, &json!({}))));
+    let refusal = freeze(&shelf, all).unwrap_err();
     assert!(refusal.message.contains("1048576 bytes"), "{}", refusal.message);
 }

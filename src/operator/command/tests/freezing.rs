@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::fleet::{command, frozen, node, spec, target};
-use crate::command::freeze::{Frozen, FrozenTarget, decode, encode, first_list, further_lists, select};
+use crate::command::freeze::{
+    Frozen, FrozenTarget, decode, encode, first_list, further_lists, is_of, select,
+};
 use crate::command::validate::validate;
 use kube::ResourceExt;
 
@@ -94,6 +96,41 @@ fn an_attempt_that_was_cut_short_writes_the_same_lists_under_the_same_names() {
         maps.iter().map(ResourceExt::name_any).collect::<Vec<_>>()
     };
     assert_ne!(names(&many)[0], names(&other)[0], "another content is never taken for it");
+}
+
+#[test]
+fn called_documents_and_strictness_are_frozen_too_and_absent_in_lists_of_an_older_version() {
+    let mut strict = frozen(vec![target("mi-1")]);
+    strict.fail_fast = true;
+    strict.strict_scripts = true;
+    strict.called_documents = vec![keelson_api::CalledDocument {
+        name: "child".into(),
+        version: "stable".into(),
+        document: strict.document.clone(),
+    }];
+    assert_eq!(written_and_read(&strict).1, strict);
+    let mut older = encode(&command(json!({})), &strict).unwrap().remove(0);
+    older
+        .data
+        .as_mut()
+        .unwrap()
+        .retain(|key, _| !["calledDocuments", "failFast", "strictScripts"].contains(&key.as_str()));
+    assert_eq!(decode(&older, &[]).unwrap(), frozen(vec![target("mi-1")]));
+}
+
+#[test]
+fn a_list_that_the_command_does_not_own_or_that_can_change_is_not_its_own() {
+    let own = encode(&command(json!({})), &frozen(vec![target("mi-1")])).unwrap().remove(0);
+    assert!(is_of(&command(json!({})), &own));
+    let mut other = command(json!({}));
+    other.metadata.uid = Some("0b0b0b0b-another".into());
+    assert!(!is_of(&other, &own));
+    let mut changeable = own.clone();
+    changeable.immutable = None;
+    assert!(!is_of(&command(json!({})), &changeable));
+    let mut stray = own;
+    stray.metadata.owner_references = None;
+    assert!(!is_of(&command(json!({})), &stray));
 }
 
 #[test]
