@@ -51,8 +51,10 @@ impl Case {
     pub fn read(name: &str, yaml: &str) -> anyhow::Result<Self> {
         // The recording was written in YAML 1.1, where these end a line too: blanks behind them are no text.
         let yaml = LINE_ENDS.iter().fold(yaml.to_owned(), |yaml, end| without_indentation(&yaml, *end));
-        let mut value: Value =
-            serde_saphyr::from_str(&yaml).with_context(|| format!("case {name} is not YAML"))?;
+        // Whatever wrote it knew more booleans than YAML 1.2 and put texts such as `on` in quotes, but not `y`.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let mut value: Value = serde_saphyr::from_str_with_options(&yaml, options)
+            .with_context(|| format!("case {name} is not YAML"))?;
         expand(&mut value).with_context(|| format!("case {name}"))?;
         let case: Self =
             serde_json::from_value(value).with_context(|| format!("case {name} has another form"))?;
@@ -97,6 +99,12 @@ impl Case {
                 (_, value) => !value.is_string(),
             }
         })
+    }
+
+    /// Whether it sends a value for a name that is not letters and digits alone.
+    pub fn sends_to_odd_names(&self) -> bool {
+        let mut names = self.parameters.iter().flat_map(Map::keys);
+        names.any(|name| !name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     }
 
     /// The files as a web server takes them.
@@ -187,6 +195,14 @@ mod tests {
         for parameters in ["{p: [a]}", "{p: 5}", "{p: null}", "{l: a}", "{l: [1]}", "{other: {k: v}}"] {
             assert!(sends(parameters), "{parameters}");
         }
+    }
+
+    #[test]
+    fn a_letter_is_a_text() {
+        let case = Case::read("001-x", "document: {a: y}\nparameters: {a_b: n}").unwrap();
+        assert_eq!(case.document, json!({ "a": "y" }));
+        assert!(case.sends_to_odd_names());
+        assert_eq!(case.command_parameters()["a_b"], ["n"]);
     }
 
     #[test]

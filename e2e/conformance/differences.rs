@@ -43,6 +43,8 @@ enum Subject {
     Wording(String),
     /// Cases with a parameter's value that no Command can carry.
     ValuesBeyondTheApi,
+    /// Cases that send a value for a parameter whose name is not letters and digits alone.
+    ValuesOfOddNames,
     /// Cases whose end was not recorded.
     NoRecordedEnd,
 }
@@ -119,6 +121,9 @@ impl Differences {
         }
         if case.sends_what_no_command_can() {
             return self.reason(&Subject::ValuesBeyondTheApi);
+        }
+        if case.sends_to_odd_names() {
+            return self.reason(&Subject::ValuesOfOddNames);
         }
         self.of_no_end(recorded)
     }
