@@ -84,9 +84,7 @@ impl<'a> Run<'a> {
             let record = match turn.decision {
                 Decision::Skip(message) => decided(turn.step, StepStatus::Skipped, 0, message),
                 Decision::Fail(message) => decided(turn.step, StepStatus::Failed, 1, message),
-                Decision::Run(_) if control.is_cancelled() => {
-                    decided(turn.step, StepStatus::Cancelled, 1, String::new())
-                }
+                Decision::Run(_) if control.is_cancelled() => self.cancel_step(turn.step),
                 Decision::Run(inputs) => {
                     let site = Site { order: &order, document: &document, control: &control, flow: &flow };
                     self.run_step(&site, turn.step, &inputs)
@@ -96,6 +94,20 @@ impl<'a> Run<'a> {
             self.progress.steps.push(record);
         }
         Ok(flow.status(&ended))
+    }
+
+    /// A step that is not begun any more; one that a reboot interrupted keeps what it wrote before.
+    fn cancel_step(&mut self, step: &PlannedStep) -> StepRecord {
+        let record = decided(step, StepStatus::Cancelled, 1, String::new());
+        match self.rebooted.take_if(|rebooted| rebooted.index == record.index) {
+            Some(rebooted) => StepRecord {
+                status: record.status,
+                code: record.code,
+                ended_unix_ms: record.ended_unix_ms,
+                ..rebooted
+            },
+            None => record,
+        }
     }
 
     fn run_step(&mut self, site: &Site<'_>, step: &PlannedStep, inputs: &Value) -> StepRecord {

@@ -62,3 +62,17 @@ fn a_run_that_a_reboot_broke_off_is_never_begun_again() {
     assert_eq!(ended.exit.code(), Some(3));
     assert!(!ran.exists() && ended.progress.is_null());
 }
+
+#[test]
+fn a_cancel_that_comes_with_the_reboot_keeps_what_the_step_wrote_before() {
+    let run = Run::new();
+    assert_eq!(run.run(&scripts(&["echo first; exit 194", "echo never"])).steps(), ["SuccessAndReboot 194"]);
+    run.reboot();
+    fs::write(run.file(".keelson-cancel"), "").unwrap();
+    let ended = run.wait(run.spawn());
+    assert_eq!(
+        (ended.status(), ended.steps()),
+        ("Cancelled", vec!["Cancelled 1".into(), "Cancelled 1".into()])
+    );
+    assert_eq!((ended.stdout(0), &ended.step(0)["stdout"]["bytes"]), ("first\n", &json!(6)));
+}
