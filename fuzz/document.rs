@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use keelson_document::lint::warnings;
 use keelson_document::{
-    Bound, Content, Document, DocumentType, Errors, Flow, Locations, Platform, Support, from_value_as, parse_as, plan,
-    plugins,
+    Bound, Content, Document, DocumentType, Errors, Flow, Locations, Platform, Support, from_value_as,
+    parse_as, plan, plugins,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -57,7 +57,10 @@ fn is_useful(errors: &Errors, text: &str) {
     assert!(!errors.0.is_empty());
     for problem in &errors.0 {
         assert!(!problem.message.is_empty());
-        assert!(problem.position.is_none_or(|place| (1..=lines).contains(&(place.line as usize))), "{problem}");
+        assert!(
+            problem.position.is_none_or(|place| (1..=lines).contains(&(place.line as usize))),
+            "{problem}"
+        );
         assert!(!problem.to_string().contains(char::is_control), "{problem:?}");
     }
 }
