@@ -136,8 +136,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn each_step_gets_one_record_in_the_order_of_the_document(scripts in vec(script(), 1..8)) {
-        let flow = flow(&scripts);
+    fn each_step_gets_one_record_in_the_order_of_the_document(
+        scripts in vec(script(), 1..8), fails_fast in any::<bool>(),
+    ) {
+        let flow = flow(&scripts).failing_fast(fails_fast);
         let mut ended = Vec::new();
         let mut has_exited = false;
         for (index, script) in scripts.iter().enumerate() {
@@ -149,7 +151,8 @@ proptest! {
             let is_kept = index + 1 == scripts.len() && script.inputs["finallyStep"] == true;
             let runs = script.platform == "Linux" && (!has_exited || is_kept);
             prop_assert_eq!(turn.decision.ended().is_none(), runs);
-            has_exited |= exits(script, runs);
+            let has_failed = matches!(record.status, StepStatus::Failed | StepStatus::TimedOut);
+            has_exited |= exits(script, runs) || (fails_fast && has_failed);
             ended.push(record);
         }
         prop_assert!(flow.next(&ended).is_none());
