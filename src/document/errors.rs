@@ -9,6 +9,8 @@ use crate::locations::{Locations, Position};
 
 /// How many problems are told; nobody reads more at once, and a hostile document could have a great many.
 const MOST_PROBLEMS: usize = 100;
+/// How many steps of matching patterns a check takes, of which a text of 64 KiB and a usual pattern need a tenth.
+const MOST_STEPS: u64 = 100_000_000;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,7 +65,9 @@ impl Errors {
     /// The same problems with their places in the text that the document was read from.
     pub(crate) fn located(mut self, text: &str) -> Self {
         let locations = Locations::of(text);
-        for problem in self.0.iter_mut().filter(|problem| problem.position.is_none()) {
+        for problem in
+            self.0.iter_mut().filter(|problem| problem.position.is_none() && !problem.path.is_empty())
+        {
             problem.position = locations.find(&problem.path);
         }
         self
@@ -76,6 +80,8 @@ pub(crate) struct Problems {
     found: Vec<Problem>,
     /// How many there are beside those that are told.
     untold: usize,
+    /// How many steps of matching patterns were asked for.
+    steps: u64,
 }
 
 impl Problems {
@@ -93,6 +99,12 @@ impl Problems {
         let enough = self.found.len() >= MOST_PROBLEMS;
         self.untold += usize::from(enough);
         enough
+    }
+
+    /// Whether so many steps of matching a pattern are within what a check may take.
+    pub(crate) fn may_match(&mut self, steps: u64) -> bool {
+        self.steps = self.steps.saturating_add(steps);
+        self.steps <= MOST_STEPS
     }
 
     /// The value if it is there and nothing was wrong.

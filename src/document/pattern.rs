@@ -9,9 +9,14 @@ use std::str::Chars;
 
 use regex::{Regex, RegexBuilder};
 
+mod size;
+
 /// The most that a compiled expression may take, in bytes. The default of the engine is a little less; the agent's has no
 /// limit but that on repetitions.
 const SIZE_LIMIT: usize = 16 * 1024 * 1024;
+/// The most states that the patterns of a document may have together: under 100 ms of compiling. The largest of published
+/// documents has a hundredth.
+pub(crate) const MOST_STATES: u64 = 300_000;
 /// The most repetitions of a part that the agent's engine takes.
 const MOST_REPEATS: u32 = 1000;
 
@@ -20,6 +25,7 @@ const MOST_REPEATS: u32 = 1000;
 pub struct Pattern {
     source: String,
     regex: Regex,
+    states: u64,
 }
 
 impl PartialEq for Pattern {
@@ -31,7 +37,15 @@ impl PartialEq for Pattern {
 impl Pattern {
     /// Compiles an expression, or says why the agent could not use it.
     pub fn new(source: &str) -> Result<Self, String> {
+        Self::within(source, &mut { MOST_STATES })
+    }
+
+    /// Compiles an expression of at most `left` states, and takes those that it has from there.
+    pub(crate) fn within(source: &str, left: &mut u64) -> Result<Self, String> {
         let translated = Translator { rest: source.chars().peekable(), out: String::new() }.pattern()?;
+        // What cannot be parsed is told by the engine below.
+        let states = regex_syntax::parse(&translated).map_or(0, |parsed| size::states(&parsed));
+        *left = left.checked_sub(states).ok_or("it is too large")?;
         let regex =
             RegexBuilder::new(&translated).size_limit(SIZE_LIMIT).build().map_err(|error| match error {
                 regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
@@ -42,7 +56,7 @@ impl Pattern {
                     line.strip_prefix("error: ").unwrap_or(line).to_owned()
                 }
             })?;
-        Ok(Self { source: source.to_owned(), regex })
+        Ok(Self { source: source.to_owned(), regex, states })
     }
 
     /// The expression as the document writes it.
@@ -53,6 +67,11 @@ impl Pattern {
     /// The expression in the engine's syntax.
     pub(crate) fn translated(&self) -> &str {
         self.regex.as_str()
+    }
+
+    /// The most steps that it takes to match a text.
+    pub(crate) fn steps(&self, text: &str) -> u64 {
+        self.states.saturating_mul(text.len() as u64)
     }
 
     /// Whether it matches anywhere in `text`. `$` is the very end, not the place before a last newline.

@@ -74,3 +74,14 @@ fn what_the_agent_cannot_use_is_refused_with_a_reason() {
 fn a_pattern_that_would_take_too_much_memory_is_refused() {
     assert_eq!(Pattern::new(r"((\pL{1000}){1000}){1000}").unwrap_err(), "it is too large");
 }
+
+#[test]
+fn the_patterns_of_a_document_share_what_they_may_take() {
+    let mut left = MOST_STATES;
+    let large = r"^.{1,1000}$";
+    let compiled =
+        std::iter::repeat_with(|| Pattern::within(large, &mut left)).take_while(Result::is_ok).count();
+    assert!((5..50).contains(&compiled), "{compiled}");
+    assert!(Pattern::within("^[a-z]{1,20}$", &mut left).is_ok(), "a small one still fits");
+    assert_eq!(Pattern::within(large, &mut left).unwrap_err(), "it is too large");
+}

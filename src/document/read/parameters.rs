@@ -8,7 +8,7 @@ use crate::constraint;
 use crate::errors::{Problems, described, element, member, quoted};
 use crate::fields::Fields;
 use crate::parameter::{Interpolation, ParameterDefinition, ParameterType};
-use crate::pattern::Pattern;
+use crate::pattern::{MOST_STATES, Pattern};
 use crate::suggest;
 
 const KEYS: [&str; 11] = [
@@ -31,6 +31,7 @@ const MOST_PARAMETERS: usize = 200;
 pub(super) fn read(document: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, ParameterDefinition> {
     const KEY: &str = "parameters";
     let mut definitions = BTreeMap::new();
+    let mut states = MOST_STATES;
     match document.get(KEY) {
         None => {}
         Some(Value::Object(parameters)) if parameters.len() > MOST_PARAMETERS => problems.add(
@@ -45,7 +46,7 @@ pub(super) fn read(document: &Fields<'_>, problems: &mut Problems) -> BTreeMap<S
                     problems.add(path, format!("expected an object with a type, found {}", described(value)));
                     continue;
                 };
-                if let Some(definition) = definition(object, &path, problems) {
+                if let Some(definition) = definition(object, &path, &mut states, problems) {
                     definitions.insert(name.clone(), definition);
                 }
             }
@@ -71,6 +72,7 @@ pub(super) fn check_name(name: &str, path: &str, problems: &mut Problems) {
 fn definition(
     object: &Map<String, Value>,
     path: &str,
+    states: &mut u64,
     problems: &mut Problems,
 ) -> Option<ParameterDefinition> {
     let fields = Fields::read(object, path, &KEYS, problems);
@@ -80,7 +82,7 @@ fn definition(
         description: fields.text("description", problems).map(str::to_owned),
         default: None,
         allowed_values: allowed_values(&fields, problems),
-        allowed_pattern: allowed_pattern(&fields, problems),
+        allowed_pattern: allowed_pattern(&fields, states, problems),
         min_chars: limit(&fields, "minChars", problems),
         max_chars: limit(&fields, "maxChars", problems),
         min_items: limit(&fields, "minItems", problems),
@@ -150,10 +152,11 @@ fn allowed_values(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<St
     (texts.len() == values.len() && !texts.is_empty()).then_some(texts)
 }
 
-fn allowed_pattern(fields: &Fields<'_>, problems: &mut Problems) -> Option<Pattern> {
+/// The pattern, of which all of a document may have so many `states` left.
+fn allowed_pattern(fields: &Fields<'_>, states: &mut u64, problems: &mut Problems) -> Option<Pattern> {
     const KEY: &str = "allowedPattern";
     let source = fields.text(KEY, problems).filter(|source| !source.is_empty())?;
-    Pattern::new(source)
+    Pattern::within(source, states)
         .map_err(|reason| {
             problems.add(fields.path_of(KEY), format!("{} cannot be used: {reason}", quoted(source)));
         })
