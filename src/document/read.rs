@@ -42,7 +42,15 @@ pub(crate) fn document(source: Value) -> Result<Document, Errors> {
 
 /// A Policy document has the form of a Command document with `mainSteps`.
 pub(crate) fn policy(source: Value) -> Result<Value, Errors> {
-    document(source).map(|document| document.source)
+    let document = document(source)?;
+    if document.schema_version.has_runtime_config() {
+        let message = format!(
+            "version \"{}\" is not supported in this type of document: a policy has mainSteps, so use one of 2.0, 2.2",
+            document.schema_version
+        );
+        return Err(Errors::one("schemaVersion", message));
+    }
+    Ok(document.source)
 }
 
 /// The manifest of a package.
