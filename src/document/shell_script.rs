@@ -11,6 +11,8 @@ use crate::plugin_inputs::{InputsError, Reader, input};
 const DEFAULT_TIMEOUT: i64 = 3600;
 /// The seconds that a script may ask for; anything else means the default.
 const TIMEOUTS: std::ops::RangeInclusive<i64> = 5..=172_800;
+/// By which bash ends a script at the first command that fails.
+const STRICT: [&str; 4] = ["-e", "-u", "-o", "pipefail"];
 
 /// What to run and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +91,11 @@ fn decimal(text: &str) -> Option<f64> {
     text.chars().all(digits).then(|| text.parse().ok()).flatten()
 }
 
-/// What a strict run hands to bash before the script's path, where the script is one for `sh` or `bash`: one
-/// without a `#!` line, or with the argument of that line. Other interpreters read their scripts themselves.
+/// What a strict run hands to bash before the script's path, where the script is one for `sh` or `bash`: what makes it
+/// strict, and the arguments of a `#!` line. Other interpreters read their scripts themselves.
 pub fn strict_arguments(script: &str) -> Option<Vec<String>> {
     let Some(line) = script.lines().next().and_then(|line| line.strip_prefix("#!")) else {
-        return Some(Vec::new());
+        return Some(STRICT.map(str::to_owned).to_vec());
     };
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let mut program = words.next()?.rsplit('/').next();
@@ -101,7 +103,12 @@ pub fn strict_arguments(script: &str) -> Option<Vec<String>> {
         program = words.find(|word| *word != "-S");
     }
     let is_shell = matches!(program?.rsplit('/').next(), Some("sh" | "bash"));
-    is_shell.then(|| words.map(str::to_owned).collect())
+    is_shell.then(|| {
+        // bash takes those of several letters only before all others.
+        let (long, short): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| word.starts_with("--") && *word != "--");
+        long.into_iter().chain(STRICT).chain(short).map(str::to_owned).collect()
+    })
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ fn plain(path: &Path) -> (Command, PathBuf) {
     (command, shell)
 }
 
-/// bash reads the script, and ends it at the first command that fails.
+/// bash reads the script, and its arguments have it end at the first command that fails.
 fn strictly(bash: PathBuf, arguments: &[String], path: &Path) -> (Command, PathBuf) {
     let mut command = Command::new(&bash);
-    command.args(["-e", "-u", "-o", "pipefail"]).args(arguments).arg(path);
+    command.args(arguments).arg(path);
     (command, bash)
 }

@@ -122,11 +122,17 @@ fn a_strict_run_has_bash_read_the_scripts_of_sh_and_bash() {
     for script in
         ["echo a\n", "", "# !/usr/bin/python\n", "#!/bin/sh\necho", "#! /bin/bash", "#!/usr/bin/env bash\n"]
     {
-        assert_eq!(arguments(script).as_deref(), Some(""), "{script:?}");
+        assert_eq!(arguments(script).as_deref(), Some("-e -u -o pipefail"), "{script:?}");
     }
-    assert_eq!(arguments("#!/bin/bash -x\n").as_deref(), Some("-x"));
-    assert_eq!(arguments("#!/usr/bin/env -S bash -x\n").as_deref(), Some("-x"));
-    assert_eq!(arguments("#!/bin/sh -\n").as_deref(), Some("-"));
+    for (script, expected) in [
+        ("#!/bin/bash -x\n", "-e -u -o pipefail -x"),
+        ("#!/usr/bin/env -S bash -x\n", "-e -u -o pipefail -x"),
+        ("#!/bin/sh -\n", "-e -u -o pipefail -"),
+        ("#!/bin/bash --\n", "-e -u -o pipefail --"),
+        ("#!/bin/bash -x --posix\n", "--posix -e -u -o pipefail -x"),
+    ] {
+        assert_eq!(arguments(script).as_deref(), Some(expected), "{script:?}");
+    }
     for script in
         ["#!/usr/bin/python3\n", "#!/usr/bin/env perl\n", "#!/bin/zsh\n", "#!\n", "#!/usr/bin/env\n"]
     {

@@ -29,6 +29,17 @@ fn a_strict_script_ends_at_a_failed_command_an_unset_variable_or_a_broken_pipeli
 }
 
 #[test]
+fn what_a_script_asks_of_its_shell_is_kept() {
+    let ended = strict().run(&scripts(&[
+        "#!/bin/bash --posix\necho \"$SHELLOPTS\" | grep -o posix\nfalse\necho on",
+        "#!/bin/bash --norc -x\ntrue\nfalse\necho on",
+    ]));
+    assert_eq!(ended.steps(), ["Failed 1", "Failed 1"]);
+    assert_eq!((ended.stdout(0), ended.stdout(1)), ("posix\n", ""));
+    assert!(ended.stderr(1).starts_with("+ true\n+ false\n"), "{}", ended.stderr(1));
+}
+
+#[test]
 fn scripts_of_other_interpreters_and_runs_that_are_not_strict_are_as_ever() {
     let ended = strict().run(&scripts(&["#!/usr/bin/awk -f\nBEGIN { system(\"false\"); print \"on\" }"]));
     assert_eq!((ended.steps(), ended.stdout(0)), (vec!["Success 0".to_owned()], "on\n"));
