@@ -1,6 +1,6 @@
 //! Gets a new program: from the gateway, as this node, or from a source that somebody names.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -190,19 +190,21 @@ fn from_web(url: &Url, sha256: &str, staged: &Path) -> Result<(), FetchError> {
     program.verify(Some(sha256)).map_err(|what| FetchError::Damaged { from: from.to_owned(), what })
 }
 
-/// A new program that is being written.
+/// A new program that is being written. It is not left behind unless it is whole and the one that was meant: what
+/// is left would be installed.
 struct Staged {
     path: PathBuf,
     file: File,
     digest: Sha256,
     bytes: u64,
+    verified: bool,
 }
 
 impl Staged {
     fn create(path: &Path) -> Result<Self, FileError> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(path);
         let file = file.map_err(|error| FileError::new("write", path, error))?;
-        Ok(Self { path: path.to_owned(), file, digest: Sha256::new(), bytes: 0 })
+        Ok(Self { path: path.to_owned(), file, digest: Sha256::new(), bytes: 0, verified: false })
     }
 
     /// Copies all that a source has; `failed` says that it cannot be read.
@@ -233,13 +235,21 @@ impl Staged {
     }
 
     /// Compares with the digest that the whole is to have, in hexadecimal digits.
-    fn verify(self, sha256: Option<&str>) -> Result<(), String> {
-        let is = facts::hex(&self.digest.finalize());
-        match sha256 {
-            Some(expected) if !expected.eq_ignore_ascii_case(&is) => {
-                Err(format!("its SHA-256 is {is} and was to be {expected}"))
-            }
-            _ => Ok(()),
+    fn verify(mut self, sha256: Option<&str>) -> Result<(), String> {
+        let is = facts::hex(&self.digest.finalize_reset());
+        if let Some(expected) = sha256.filter(|expected| !expected.eq_ignore_ascii_case(&is)) {
+            return Err(format!("its SHA-256 is {is} and was to be {expected}"));
+        }
+        self.verified = true;
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.verified {
+            // Whoever asked for it removes it again, too.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -247,7 +257,6 @@ impl Staged {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     /// The address of a server that gives one answer.
     fn serve_once(answer: &'static str) -> String {
