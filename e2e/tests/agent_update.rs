@@ -204,12 +204,18 @@ async fn in_place(lab: &Lab) {
 }
 
 async fn an_update_whose_watcher_dies_is_undone(lab: &Lab) {
+    is_undone_after_the_death_of(lab, "orphaned", "[k]eelson-agent worker").await;
+    let both = "[k]eelson-agent(.previous)? (worker|recover)";
+    is_undone_after_the_death_of(lab, "orphaned-twice", both).await;
+}
+
+async fn is_undone_after_the_death_of(lab: &Lab, name: &str, processes: &str) {
     let before = epoch(lab).await;
-    command(lab, "orphaned", "").await;
+    command(lab, name, "").await;
     in_place(lab).await;
-    lab.nodes[0].shell("pkill -KILL -f '[k]eelson-agent worker'").await.unwrap();
+    lab.nodes[0].shell(&format!("pkill -KILL -f '{processes}'")).await.unwrap();
     let node = runs(lab, NEWER, before).await;
-    let (status, said) = ended(lab, "orphaned").await;
+    let (status, said) = ended(lab, name).await;
     assert!(status == RunStatus::Failed && said.contains("died"), "{} {said}", node.name_any());
     eventually(SOON, "the trial to be over", || async {
         Ok((!lab.nodes[0].exists("/usr/local/bin/keelson-agent.update")).then_some(()))

@@ -148,7 +148,7 @@ pub struct FetchArguments {
 pub struct RecoverArguments {
     /// The installed program.
     pub program: PathBuf,
-    /// Only look whether a reboot has cut an update short; the daemon is started next.
+    /// Only look whether an update is left that nobody watches over; the daemon is started next.
     #[arg(long)]
     pub at_start: bool,
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 
 use crate::args::{FetchArguments, RecoverArguments, UpdateArguments};
-use crate::facts;
 use crate::files::FileError;
 
 mod fetch;
@@ -108,19 +107,14 @@ impl Update {
 
 impl<S: Service> Update<S> {
     fn of(state: &Path, installation: Installation, service: S) -> Result<Self, UpdateError> {
-        let lock = lock_file(state)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(UpdateError::UnderWay),
-            Err(TryLockError::Error(error)) => return Err(FileError::new("lock", state, error).into()),
-        }
+        let lock = try_lock(state)?.ok_or(UpdateError::UnderWay)?;
         match trial::recover(&installation, &service) {
             // Either way that one has ended, and there is a program to update.
             Ok(_) | Err(RecoverError::Trial(TrialError::PutBack { .. })) => {}
             Err(error) => return Err(error.into()),
         }
-        installation.discard_staged()?;
         let installed = service.version_of(installation.program())?;
+        installation.discard_staged()?;
         Ok(Self { state: state.to_owned(), installation, service, installed, _lock: lock })
     }
 
@@ -152,12 +146,7 @@ impl<S: Service> Update<S> {
             return Ok(Outcome::Current(to));
         }
         let from = self.installed.clone();
-        let trial = Trial {
-            from: from.to_string(),
-            to: to.to_string(),
-            boot_id: facts::boot_id(),
-            state: self.state.clone(),
-        };
+        let trial = Trial { from: from.to_string(), to: to.to_string(), state: self.state.clone() };
         trial::run(installation, service, &trial)?;
         Ok(Outcome::Updated { from, to })
     }
@@ -167,6 +156,16 @@ impl<S> Drop for Update<S> {
     /// A program that was not installed, or not fetched whole, is not left behind; if it is, the next update removes it.
     fn drop(&mut self) {
         let _ = self.installation.discard_staged();
+    }
+}
+
+/// The right to change what is installed, as long as the file is open; nothing while somebody else has it.
+fn try_lock(state: &Path) -> Result<Option<File>, FileError> {
+    let lock = lock_file(state)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(FileError::new("lock", state, error)),
     }
 }
 
@@ -206,17 +205,20 @@ pub fn fetch_agent(state: &Path, arguments: &FetchArguments) -> anyhow::Result<(
     Ok(())
 }
 
-/// `keelson-agent recover`: ends an update whose watcher died. Waits for a watcher that lives.
+/// `keelson-agent recover`: ends an update whose watcher died. Waits for a watcher that lives; at the daemon's start
+/// it leaves the update to that one, who waits for the daemon.
 pub fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
     let installation = Installation::of(&arguments.program);
+    let Some(trial) = installation.trial()? else { return Ok(()) };
     if arguments.at_start {
-        if trial::recover_at_start(&installation, &facts::boot_id())? {
-            eprintln!("keelson-agent: a reboot cut an update short: the previous version is back");
+        let lock = try_lock(&trial.state)?;
+        if lock.is_some() && trial::give_up(&installation)? {
+            eprintln!("keelson-agent: an update was cut short: the previous version is back");
         }
         return Ok(());
     }
-    let Some(trial) = installation.trial()? else { return Ok(()) };
-    lock_file(&trial.state)?.lock()?;
+    let lock = lock_file(&trial.state)?;
+    lock.lock()?;
     match trial::recover(&installation, &Systemd::new(&trial.state))? {
         Some(true) => eprintln!("keelson-agent: an update was cut short: {} works", trial.to),
         Some(false) => eprintln!("keelson-agent: an update was cut short: {} runs", trial.from),

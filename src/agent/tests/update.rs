@@ -16,6 +16,8 @@ mod node;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use harness::{Ended, Run};
 use keelson_protocol::v1::GetAgentResponse;
@@ -78,8 +80,9 @@ async fn a_node_fetches_the_agent_whole_or_says_why_not() {
     for (pieces, why) in
         [(damaged, "its SHA-256 is"), (cut, "it has 19000 bytes"), (more, "it has 21000 bytes")]
     {
-        let (told, _) = fetched(&node, pieces).await;
+        let (told, file) = fetched(&node, pieces).await;
         assert!(told.code == 1 && told.err.contains(why), "{told:?}");
+        assert!(file.is_none(), "a program that is not whole is left behind");
     }
 }
 
@@ -115,7 +118,7 @@ esac"#,
         lock.lock().unwrap();
         let path: &'static str = format!("{}:/usr/bin:/bin", tools.display()).leak();
         run.environment.push(("PATH", path));
-        let started = std::process::Command::new(tools.join("systemctl")).arg("restart").status().unwrap();
+        let started = Command::new(tools.join("systemctl")).arg("restart").status().unwrap();
         assert!(started.success());
         Self { run, _daemon: lock }
     }
@@ -123,6 +126,19 @@ esac"#,
     fn update(&self, inputs: &Value) -> Ended {
         let step = json!({"name": "update", "action": "aws:updateSsmAgent", "inputs": inputs});
         self.run.run(&json!({"schemaVersion": "2.2", "mainSteps": [step]}))
+    }
+
+    /// What is there when the watcher of an update to this version has died.
+    fn leave_a_trial(&self, to: &str) {
+        let trial = json!({"from": "0.0.1", "to": to, "state": self.run.scratch("")});
+        fs::write(self.run.scratch("keelson-agent.update"), trial.to_string()).unwrap();
+    }
+
+    fn recover(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keelson-agent"));
+        command.arg("recover").args(options).arg(self.run.scratch("keelson-agent"));
+        command.envs(self.run.environment.iter().copied());
+        command
     }
 
     fn calls(&self) -> String {
@@ -197,4 +213,42 @@ fn only_one_update_goes_on_at_a_time() {
     lock.lock().unwrap();
     let ended = machine.update(&json!({}));
     assert!(ended.output(0).contains("another update of this agent is under way"), "{}", ended.output(0));
+}
+
+#[test]
+fn no_update_begins_while_one_that_was_cut_short_is_being_ended() {
+    let machine = Machine::new();
+    machine.leave_a_trial("9.9.9");
+    let mut recovering = machine.recover(&[]).spawn().unwrap();
+    let lock = File::create(machine.run.scratch("update.lock")).unwrap();
+    let begun = Instant::now();
+    while lock.try_lock().is_ok() {
+        lock.unlock().unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing keeps others away");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let ended = machine.update(&json!({}));
+    recovering.kill().unwrap();
+    recovering.wait().unwrap();
+    assert!(ended.output(0).contains("another update of this agent is under way"), "{}", ended.output(0));
+}
+
+#[test]
+fn an_agent_that_starts_is_the_previous_one_if_nobody_watches_over_the_new_one_any_more() {
+    let machine = Machine::new();
+    machine.leave_a_trial("9.9.9");
+    let program = machine.run.scratch("keelson-agent");
+    let start = || {
+        assert!(machine.recover(&["--at-start"]).status().unwrap().success());
+        fs::read_to_string(&program).ok()
+    };
+    executable(&machine.run.scratch("keelson-agent.previous"), "echo the previous one");
+    let lock = File::create(machine.run.scratch("update.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(start(), None, "it is on trial, and somebody watches");
+    lock.unlock().unwrap();
+    assert_eq!(start().as_deref(), Some("#!/bin/sh\necho the previous one\n"));
+    assert!(!machine.run.scratch("keelson-agent.update").exists());
+    fs::write(&program, "another one").unwrap();
+    assert_eq!(start().as_deref(), Some("another one"), "without a trial nothing is put back");
 }

@@ -3,7 +3,7 @@
 //!
 //! At every moment the installed program is a whole program, the old one or the new one, also after a power cut:
 //! only finished files are moved, and a move is done or not done. As long as the record is there, the program has
-//! not shown yet that it works, and the previous one is to come back if it is started after a reboot.
+//! not shown yet that it works, and the previous one comes back if it is started with nobody to watch it.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,9 +22,7 @@ pub struct Trial {
     pub from: String,
     /// The version on trial.
     pub to: String,
-    /// The boot in which the trial began. Whoever watched it is gone after another one.
-    pub boot_id: String,
-    /// The agent's state folder.
+    /// The agent's state folder, with the lock of whoever watches.
     pub state: PathBuf,
 }
 
@@ -156,7 +154,7 @@ mod tests {
 
     fn trial() -> Trial {
         let (from, to) = ("1.0.0".into(), "1.1.0".into());
-        Trial { from, to, boot_id: "b".into(), state: "/var/lib/keelson".into() }
+        Trial { from, to, state: "/var/lib/keelson".into() }
     }
 
     fn text(path: &Path) -> String {

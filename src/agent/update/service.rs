@@ -90,7 +90,7 @@ impl Systemd {
 
     /// The program that the agent's unit runs.
     pub fn program() -> Result<PathBuf, ServiceError> {
-        let shown = run("systemctl", ["show", "--property=ExecStart", "--value", UNIT])?;
+        let shown = run("systemctl", ["show", "--property=ExecStart", UNIT])?;
         program_in(&shown).ok_or(ServiceError::NoUnit)
     }
 }
@@ -185,8 +185,7 @@ mod tests {
 
     #[test]
     fn the_units_program_is_found_in_what_systemd_shows() {
-        let shown =
-            "{ path=/usr/local/bin/keelson-agent ; argv[]=/usr/local/bin/keelson-agent run ; pid=7 }\n";
+        let shown = "ExecStart={ path=/usr/local/bin/keelson-agent ; argv[]=/usr/local/bin/keelson-agent run ; pid=7 }\n";
         assert_eq!(program_in(shown), Some("/usr/local/bin/keelson-agent".into()));
         assert_eq!(program_in("\n"), None);
     }

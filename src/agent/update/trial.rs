@@ -1,8 +1,8 @@
 //! The trial of a new program: it stays if its daemon connects to a gateway and stays connected, else the previous
 //! one comes back.
 //!
-//! Whoever watches a trial may die. Then `recover` takes over, which waits for that as a service of its own; and
-//! after a reboot, which ends both, `recover --at-start` puts the previous program back before the daemon starts.
+//! Whoever watches a trial may die. Then `recover` takes over, which waits for that as a service of its own. When both
+//! are gone, as after a reboot, `recover --at-start` puts the previous program back before the daemon starts.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub fn run(installation: &Installation, service: &impl Service, trial: &Trial) -
     begin(installation, service, trial)?;
     match watch(service, trial, before) {
         Ok(()) => {
-            // It works; a record that stays only has `recover` look at it once more.
+            // It works. If the record stays, the service that waits for this process tries again.
             let _ = installation.end();
             Ok(())
         }
@@ -77,12 +77,12 @@ pub fn run(installation: &Installation, service: &impl Service, trial: &Trial) -
 }
 
 fn begin(installation: &Installation, service: &impl Service, trial: &Trial) -> Result<(), TrialError> {
-    let begun = || -> Result<(), String> {
-        installation.begin(trial).map_err(|error| error.to_string())?;
+    installation.begin(trial).map_err(|error| TrialError::NotBegun(error.to_string()))?;
+    let swapped = || -> Result<(), String> {
         service.guard(&installation.previous(), installation.program()).map_err(|error| error.to_string())?;
         installation.swap().map_err(|error| error.to_string())
     };
-    begun().map_err(|reason| {
+    swapped().map_err(|reason| {
         // The daemon has not been started anew: it is as if nothing had been.
         let undone = installation.put_back().and_then(|()| installation.end());
         TrialError::NotBegun(match undone {
@@ -183,10 +183,9 @@ pub fn recover(installation: &Installation, service: &impl Service) -> Result<Op
     Err(put_back(installation, service, &trial, reason).into())
 }
 
-/// Before the daemon starts: a trial that a reboot has cut short ends with the previous program.
-pub fn recover_at_start(installation: &Installation, boot_id: &str) -> Result<bool, FileError> {
-    let interrupted = installation.trial()?.filter(|trial| trial.boot_id != boot_id);
-    if interrupted.is_none() {
+/// Ends a trial that nobody watches with the previous program, before the daemon starts. False if there is none.
+pub fn give_up(installation: &Installation) -> Result<bool, FileError> {
+    if installation.trial()?.is_none() {
         return Ok(false);
     }
     installation.put_back()?;
