@@ -15,7 +15,7 @@ use crate::plugin::program;
 mod command;
 mod options;
 
-pub use options::{Checkout, Revision};
+pub use options::Revision;
 
 use command::{Access, Git};
 
@@ -25,7 +25,7 @@ pub struct GitSource {
     /// What Git calls it: a URL without user information, a path, or `user@host:path`.
     pub repository: String,
     /// What to check out.
-    pub checkout: Checkout,
+    pub revision: Revision,
     access: Access,
 }
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for GitSource {
 impl GitSource {
     /// Reads and checks the source.
     pub fn read(info: &SourceInfo) -> Result<Self, String> {
-        let checkout = Checkout::parse(&info.text("getOptions")?).map_err(|reason| info.refuse(reason))?;
+        let revision = Revision::parse(&info.text("getOptions")?).map_err(|reason| info.refuse(reason))?;
         let key = info.secret("privateSSHKey")?;
         let skip_host_key = info.flag("skipHostKeyChecking")?;
         let credentials = (info.secret("username")?, info.secret("password")?);
@@ -53,22 +53,23 @@ impl GitSource {
                             SSH key for authentication"
                     .to_owned());
             }
-            return Ok(Self { repository, checkout, access: Access::Ssh { key, skip_host_key } });
+            let repository = without_password(repository)?;
+            return Ok(Self { repository, revision, access: Access::Ssh { key, skip_host_key } });
         };
         if !key.is_empty() {
             return Err("Private SSH key must not be provided for HTTP type repository URL. Username and Password is \
                         required for authentication"
                 .to_owned());
         }
-        Ok(Self::over_http(url, credentials, checkout))
+        Ok(Self::over_http(url, credentials, revision))
     }
 
     /// A repository of a web server. Credentials in its URL count where there are no others.
-    pub fn over_http(mut url: Url, credentials: (String, String), checkout: Checkout) -> Self {
+    pub fn over_http(mut url: Url, credentials: (String, String), revision: Revision) -> Self {
         let in_url = take_user_information(&mut url);
         let has_both = !credentials.0.is_empty() && !credentials.1.is_empty();
         let credentials = if has_both { Some(credentials) } else { in_url };
-        Self { repository: url.to_string(), checkout, access: Access::Http { url, credentials } }
+        Self { repository: url.to_string(), revision, access: Access::Http { url, credentials } }
     }
 
     /// Clones the repository and checks out what is wanted.
@@ -83,7 +84,7 @@ impl GitSource {
         let git = Git { program: &program, access: &self.access, job };
         let mut clone = git.command();
         clone.args(["clone", "--quiet", "--no-hardlinks"]);
-        match &self.checkout.revision {
+        match &self.revision {
             Revision::Default => {}
             Revision::Branch(branch) => {
                 clone.arg(format!("--branch={branch}"));
@@ -95,7 +96,7 @@ impl GitSource {
         // What comes after `--` is no option, whatever it begins with.
         clone.arg("--").arg(&self.repository).arg(&folder);
         git.run(&mut clone).map_err(|stop| self.told(stop))?;
-        if let Revision::Commit(commit) = &self.checkout.revision {
+        if let Revision::Commit(commit) = &self.revision {
             self.check_out(&git, &folder, commit)?;
         }
         Ok(folder)
@@ -105,10 +106,11 @@ impl GitSource {
         let mut checkout: Command = git.command();
         checkout.arg("-C").arg(folder).args(["checkout", "--quiet", "--detach", commit]);
         git.run(&mut checkout).map_err(|stop| match stop {
-            Stop::Failed(_) => Stop::Failed(format!(
+            Stop::Failed(reason) if command::names_no_commit(&reason) => Stop::Failed(format!(
                 "Cannot checkout: no branch or tag of {} leads to commit {commit:?}",
                 self.repository
             )),
+            Stop::Failed(reason) => Stop::Failed(format!("Cannot checkout: {reason}")),
             other => other,
         })
     }
@@ -159,6 +161,27 @@ fn http_url(repository: &str) -> Result<Option<Url>, String> {
             .map(Some)
             .map_err(|error| format!("Invalid repository url format: {error}")),
         _ => Ok(None),
+    }
+}
+
+/// A repository of no web server without the password in its URL: no protocol takes it from there, but it would be in
+/// messages and arguments.
+fn without_password(repository: String) -> Result<String, String> {
+    let is_scheme = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    if repository.split_once("::").is_some_and(|(helper, _)| is_scheme(helper)) {
+        return Err("the repository names a program of Git to reach it by, which is not allowed: give a URL, a path or \
+                    user@host:path"
+            .to_owned());
+    }
+    match Url::parse(&repository) {
+        Ok(mut url) if url.password().is_some() => {
+            // It cannot fail for a URL that has one.
+            let _ = url.set_password(None);
+            Ok(url.to_string())
+        }
+        _ => Ok(repository),
     }
 }
 

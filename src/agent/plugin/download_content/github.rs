@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use url::Url;
 
 use super::Content;
-use super::git::{Checkout, GitSource, Revision};
+use super::git::{GitSource, Revision};
 use super::job::{Job, Stop};
 use super::source_info::SourceInfo;
 
@@ -38,10 +38,10 @@ impl GitHubSource {
         let path = path_in_repository(&path).ok_or_else(|| {
             format!("the path {path:?} leads out of the repository: give one below its root")
         })?;
-        let checkout = Checkout::parse(&info.text("getOptions")?)?;
+        let revision = Revision::parse(&info.text("getOptions")?)?;
         let url = url(&owner, &repository)?;
         let credentials = (TOKEN_USER.to_owned(), token);
-        Ok(Self { repository: GitSource::over_http(url, credentials, checkout), path })
+        Ok(Self { repository: GitSource::over_http(url, credentials, revision), path })
     }
 
     /// Clones the repository and picks the part of it.
@@ -61,11 +61,11 @@ impl GitHubSource {
 
     /// Without a branch, the one that AWS's agent takes, and where there is none the repository's own.
     fn clone_revision(&self, job: &Job<'_>) -> Result<PathBuf, Stop> {
-        if self.repository.checkout.revision != Revision::Default {
+        if self.repository.revision != Revision::Default {
             return self.repository.clone_whole(job);
         }
         let mut repository = self.repository.clone();
-        repository.checkout.revision = Revision::Branch(DEFAULT_BRANCH.to_owned());
+        repository.revision = Revision::Branch(DEFAULT_BRANCH.to_owned());
         match repository.clone_whole(job) {
             Err(Stop::Failed(reason)) if reason.starts_with("Cannot checkout") => {
                 self.repository.clone_whole(job)
@@ -139,7 +139,7 @@ mod tests {
         .unwrap();
         assert_eq!(source.repository.repository, "https://github.com/acme/web.app.git");
         assert_eq!(source.path, Path::new("scripts/run.sh"));
-        assert_eq!(source.repository.checkout.revision, Revision::Branch("main".into()));
+        assert_eq!(source.repository.revision, Revision::Branch("main".into()));
         assert!(!format!("{source:?}").contains("hush"));
     }
 

@@ -16,6 +16,9 @@ const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 /// The region of AWS's endpoint that names none, and what servers expect that have none.
 const DEFAULT_REGION: &str = "us-east-1";
 
+/// What stands in the place of a region in a host of AWS that names none.
+const WITHOUT_REGION: [&str; 2] = ["accelerate", "external-1"];
+
 /// What to bring of a bucket. Handed as JSON to the process that fetches it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct S3Source {
@@ -106,7 +109,8 @@ fn region_of_environment() -> String {
         .unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
-/// A host of AWS without the domain: `s3`, `s3.REGION`, `s3-REGION` or `s3.dualstack.REGION`, behind `BUCKET.` or not.
+/// A host of AWS without the domain: `s3`, `s3.REGION`, `s3-REGION`, `s3.dualstack.REGION`, `s3-fips.REGION` or
+/// `s3-accelerate`, behind `BUCKET.` or not.
 struct AwsHost {
     bucket: Option<String>,
     region: Option<String>,
@@ -119,7 +123,8 @@ impl AwsHost {
         let service = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
         let (bucket, service) = labels.split_at_checked(service)?;
         let (service, region) = service.split_first()?;
-        let region = service.strip_prefix("s3-").or(region.last().copied());
+        let region = region.last().copied().or(service.strip_prefix("s3-"));
+        let region = region.filter(|region| !WITHOUT_REGION.contains(region));
         let bucket = (!bucket.is_empty()).then(|| bucket.join("."));
         Some(Self { bucket, region: region.map(str::to_owned) })
     }
@@ -150,6 +155,8 @@ mod tests {
             ("https://b.s3.amazonaws.com/k", on_aws("us-east-1", "b", "k")),
             ("https://my.s3.b.s3.eu-west-1.amazonaws.com/a/k", on_aws("eu-west-1", "my.s3.b", "a/k")),
             ("https://b.s3-eu-west-1.amazonaws.com/k", on_aws("eu-west-1", "b", "k")),
+            ("https://b.s3-fips.us-gov-west-1.amazonaws.com/k", on_aws("us-gov-west-1", "b", "k")),
+            ("https://b.s3-accelerate.amazonaws.com/k", on_aws("us-east-1", "b", "k")),
             ("https://s3.amazonaws.com/b/a+b%2Bc%20d", on_aws("us-east-1", "b", "a b+c d")),
         ] {
             assert_eq!(parsed(path), expected, "{path}");

@@ -25,9 +25,10 @@ impl Staging {
         let path = folder.join(format!(".keelson-download-{command_uid}-{step}"));
         // What a worker left that was killed in the midst of this step.
         let _ = fs::remove_dir_all(&path);
-        let staging = Self { path };
-        make_folder(&staging.path)?;
-        Ok(staging)
+        // Not one that somebody else may have made meanwhile.
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|error| FileError::new("create", &path, error))?;
+        Ok(Self { path })
     }
 
     /// Where it is.

@@ -36,8 +36,11 @@ pub fn fetch(source: &S3Source, into: &Path) -> Result<Content, String> {
         };
         // Without the right to list, S3 says 403 where it means 404.
         let may_be_prefix = matches!(missing.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN);
-        if !may_be_prefix || !store.fetch_below(&format!("{}/", source.key), into).unwrap_or(false) {
-            return Err(store.told(&source.key, &missing));
+        let told = store.told(&source.key, &missing);
+        match may_be_prefix.then(|| store.fetch_below(&format!("{}/", source.key), into)) {
+            Some(Ok(true)) => {}
+            None | Some(Ok(false)) => return Err(told),
+            Some(Err(reason)) => return Err(format!("{told}; and as a prefix: {reason}")),
         }
     } else if !store.fetch_below(&source.key, into)? {
         return Err(format!("Failed to download s3://{}/{}: there is no object", source.bucket, source.key));

@@ -116,9 +116,11 @@ impl Git<'_> {
     }
 }
 
-/// What Git runs to reach a server by SSH. A shell reads it, so the key's path is in a variable.
+/// What Git runs to reach a server by SSH. A shell reads it, so the key's path is in a variable. A connection that is
+/// shared would outlive the download, and hold its output open.
 fn ssh(has_key: bool, skip_host_key: bool) -> String {
-    let mut command = "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=30".to_owned();
+    let mut command =
+        "ssh -o BatchMode=yes -o ControlPath=none -o ConnectTimeout=30 -o ServerAliveInterval=30".to_owned();
     if has_key {
         command.push_str(" -o IdentitiesOnly=yes -i \"$KEELSON_GIT_KEY\"");
     }
@@ -128,6 +130,13 @@ fn ssh(has_key: bool, skip_host_key: bool) -> String {
         " -o StrictHostKeyChecking=yes"
     });
     command
+}
+
+/// Whether a checkout failed because there is no such commit.
+pub fn names_no_commit(reason: &str) -> bool {
+    ["reference is not a tree", "does not take a path argument", "to a non-commit"]
+        .iter()
+        .any(|text| reason.contains(text))
 }
 
 /// What Git's messages mean.

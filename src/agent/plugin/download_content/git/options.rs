@@ -5,13 +5,6 @@ const COMMIT_DIGITS: std::ops::RangeInclusive<usize> = 4..=64;
 
 /// What to check out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkout {
-    /// The branch or commit.
-    pub revision: Revision,
-}
-
-/// A branch or commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Revision {
     /// What the repository says.
     Default,
@@ -21,11 +14,11 @@ pub enum Revision {
     Commit(String),
 }
 
-impl Checkout {
+impl Revision {
     /// Reads `branch:NAME` or `commitID:ID`; nothing means what the repository says.
     pub fn parse(options: &str) -> Result<Self, &'static str> {
         if options.is_empty() {
-            return Ok(Self { revision: Revision::Default });
+            return Ok(Self::Default);
         }
         let parts: Vec<&str> = options.split(':').collect();
         let [kind, value] = parts.as_slice() else {
@@ -36,16 +29,13 @@ impl Checkout {
             });
         };
         let value = value.trim().to_owned();
-        let revision = match *kind {
-            "branch" | "commitID" if value.is_empty() => {
-                return Err("Option for retrieving git content is empty");
-            }
-            "branch" => Revision::Branch(value),
-            "commitID" if is_commit(&value) => Revision::Commit(value),
-            "commitID" => return Err("commitID must be 4 to 64 hexadecimal digits"),
-            _ => return Err("Type of option is unknown. Please use either 'branch' or 'commitID'."),
-        };
-        Ok(Self { revision })
+        match *kind {
+            "branch" | "commitID" if value.is_empty() => Err("Option for retrieving git content is empty"),
+            "branch" => Ok(Self::Branch(value)),
+            "commitID" if is_commit(&value) => Ok(Self::Commit(value)),
+            "commitID" => Err("commitID must be 4 to 64 hexadecimal digits"),
+            _ => Err("Type of option is unknown. Please use either 'branch' or 'commitID'."),
+        }
     }
 }
 
@@ -64,7 +54,7 @@ mod tests {
             ("branch:release/1.0", Revision::Branch("release/1.0".into())),
             ("commitID: 0badc0de ", Revision::Commit("0badc0de".into())),
         ] {
-            assert_eq!(Checkout::parse(options), Ok(Checkout { revision }), "{options:?}");
+            assert_eq!(Revision::parse(options), Ok(revision), "{options:?}");
         }
     }
 
@@ -77,7 +67,7 @@ mod tests {
             ("tag:v1", "Type of option is unknown. Please use either 'branch' or 'commitID'."),
             ("commitID:--upload-pack=x", "commitID must be 4 to 64 hexadecimal digits"),
         ] {
-            assert_eq!(Checkout::parse(options), Err(reason), "{options:?}");
+            assert_eq!(Revision::parse(options), Err(reason), "{options:?}");
         }
     }
 }

@@ -24,6 +24,8 @@ fn credentials_go_with_the_kind_of_repository_they_are_for() {
             "SourceInfo: json: cannot unmarshal string",
         ),
         (json!({"repository": "/r", "privateSSHKey": "{{ssm-secure:k}}"}), "does not support"),
+        (json!({"repository": "http::https://me:hush@h/r"}), "the repository names a program of Git"),
+        (json!({"repository": "ext::sh -c touch% x"}), "the repository names a program of Git"),
     ] {
         let refused = read(&info).unwrap_err();
         assert!(refused.starts_with(reason) || refused.contains("does not support"), "{refused}");
@@ -39,6 +41,19 @@ fn credentials_are_taken_out_of_the_url_and_shown_nowhere() {
         unreachable!("no credentials")
     };
     assert_eq!(credentials, &("me".to_owned(), "hush".to_owned()));
+}
+
+#[test]
+fn a_password_that_no_server_would_be_asked_with_is_taken_out_too() {
+    for (given, repository) in [
+        ("ssh://git:hush@h:22/a b/r.git", "ssh://git@h:22/a%20b/r.git"),
+        ("git://me:hush@h/r", "git://me@h/r"),
+        ("ssh://git@[::1]/a b/r.git", "ssh://git@[::1]/a b/r.git"),
+        ("git@h:a::b.git", "git@h:a::b.git"),
+        ("/srv/a:b", "/srv/a:b"),
+    ] {
+        assert_eq!(read(&json!({ "repository": given })).unwrap().repository, repository);
+    }
 }
 
 #[test]

@@ -96,6 +96,21 @@ fn nothing_at_all_is_a_failure_that_says_what_the_server_says() {
 }
 
 #[test]
+fn what_fails_below_a_prefix_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = || refusal("404 Not Found", "NoSuchKey", "");
+    let server = Server::start(|_| {
+        vec![missing(), list(&["a/one"], None), refusal("500 Internal Server Error", "Broken", "")]
+    });
+    let reason = fetch(&source(&server.address, "a"), &folder.path().join("x")).unwrap_err();
+    assert_eq!(
+        reason,
+        "Failed to download s3://b/a: Status: 404 Not Found: NoSuchKey: No, sorry.; and as a prefix: Failed to download \
+         s3://b/a/one: Status: 500 Internal Server Error: Broken: No, sorry."
+    );
+}
+
+#[test]
 fn a_key_cannot_lead_out_of_the_folder() {
     for key in ["a/../../../etc/cron.d/x", "a//x", "a/./x"] {
         let folder = tempfile::tempdir().unwrap();
