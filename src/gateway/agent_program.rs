@@ -1,7 +1,7 @@
 //! Hands out the agent's program, so that nodes can follow an upgrade of the control plane.
 //!
 //! A download holds one piece in memory and one on its way, and only so many go on at once; further ones wait for
-//! their turn. A node that does not read gives its turn up.
+//! their turn. A node that does not read gives its turn up, and no node takes the turns of all.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keelson_core::fleet::NodeIdentity;
 use keelson_protocol::v1::GetAgentResponse;
 use keelson_protocol::{AGENT_VERSION_MARK, MAX_AGENT_PIECE};
 use sha2::{Digest, Sha256};
@@ -18,12 +19,16 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::listener::places::{Place, Places};
+
 /// The processors that agents are built for.
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 /// How long a download waits for its turn before the node is told to come again.
 const TURN_LIMIT: Duration = Duration::from_secs(120);
 /// How long a node may take to read one piece.
 const PIECE_LIMIT: Duration = Duration::from_secs(30);
+/// The most downloads of one node, waiting or not: one that it has given up may still be ending.
+const NODE_DOWNLOADS: usize = 2;
 /// The longest version that a program can say of itself.
 const MAX_VERSION: usize = 64;
 
@@ -44,18 +49,22 @@ enum ProgramError {
 pub(crate) struct AgentPrograms {
     directory: Option<PathBuf>,
     turns: Arc<Semaphore>,
+    nodes: Arc<Places<String>>,
 }
 
 impl AgentPrograms {
     /// Those of `directory`, named `keelson-agent-x86_64` and the like, to `downloads` nodes at once.
     pub fn new(directory: Option<PathBuf>, downloads: usize) -> Self {
-        Self { directory, turns: Arc::new(Semaphore::new(downloads)) }
+        Self { directory, turns: Arc::new(Semaphore::new(downloads)), nodes: Places::new(NODE_DOWNLOADS) }
     }
 
-    /// Begins to hand out the program for this processor.
+    /// Begins to hand out the program for this processor to a node.
     #[allow(clippy::result_large_err)] // tonic's own error type
-    pub async fn download(&self, architecture: &str) -> Result<Download, Status> {
+    pub async fn download(&self, node: &NodeIdentity, architecture: &str) -> Result<Download, Status> {
         let path = self.path(architecture)?;
+        let place = self.nodes.enter(node.uid.clone());
+        let place = place
+            .map_err(|_| Status::unavailable("this node downloads the agent already: try again later"))?;
         let turn = timeout(TURN_LIMIT, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
             return Err(Status::unavailable("too many nodes download the agent now: try again later"));
@@ -67,7 +76,7 @@ impl AgentPrograms {
             Status::failed_precondition(error.to_string())
         })?;
         let (sender, pieces) = mpsc::channel(1);
-        tokio::spawn(program.send(sender, turn));
+        tokio::spawn(program.send(sender, (turn, place)));
         Ok(ReceiverStream::new(pieces))
     }
 
@@ -119,7 +128,11 @@ impl Program {
     }
 
     /// Sends the pieces as the node reads them. The first says what they are together.
-    async fn send(self, sender: mpsc::Sender<Result<GetAgentResponse, Status>>, turn: OwnedSemaphorePermit) {
+    async fn send(
+        self,
+        sender: mpsc::Sender<Result<GetAgentResponse, Status>>,
+        turn: (OwnedSemaphorePermit, Place<String>),
+    ) {
         let mut piece = GetAgentResponse {
             version: self.version,
             bytes: self.bytes,

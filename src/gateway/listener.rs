@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::peer::Peer;
 use crate::settings::Settings;
 
-mod places;
+pub(crate) mod places;
 
 use places::{Place, Places, source};
 

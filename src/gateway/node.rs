@@ -59,7 +59,7 @@ impl<F: Fleet> Node for NodeService<F> {
         request: Request<GetAgentRequest>,
     ) -> Result<Response<Self::GetAgentStream>, Status> {
         let node = valid_node(request.extensions())?;
-        let download = self.shared.agents.download(&request.into_inner().architecture).await?;
+        let download = self.shared.agents.download(&node, &request.into_inner().architecture).await?;
         self.shared.metrics.agent_downloads.increment();
         tracing::debug!(node = node.name, namespace = node.namespace, "handing out the agent's program");
         Ok(Response::new(download))

@@ -1,13 +1,13 @@
-//! A bound on how many connections one source, or one node, holds.
+//! A bound on how many connections, or downloads, one source or one node holds.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whom connections are counted for: `K`.
+/// Whom places are counted for: `K`.
 #[derive(Debug)]
-pub(super) struct Places<K> {
+pub(crate) struct Places<K> {
     limit: usize,
     holders: Mutex<HashMap<K, Holder>>,
 }
@@ -20,14 +20,14 @@ struct Holder {
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place<K: Eq + Hash> {
+pub(crate) struct Place<K: Eq + Hash> {
     key: K,
     places: Arc<Places<K>>,
 }
 
 /// All places of a holder are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full {
+pub(crate) struct Full {
     /// Whether this is the first refusal since the holder had no place: one to be logged.
     pub first: bool,
 }
@@ -71,7 +71,7 @@ impl<K: Eq + Hash> Drop for Place<K> {
 }
 
 /// Whom an address stands for: itself, or the network of 2^64 addresses that one host has in IPv6.
-pub(super) fn source(address: IpAddr) -> IpAddr {
+pub(crate) fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         address @ IpAddr::V4(_) => address,

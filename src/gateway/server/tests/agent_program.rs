@@ -10,9 +10,15 @@ fn request(architecture: &str) -> GetAgentRequest {
 }
 
 /// A gateway that hands out what is in a folder.
-async fn world_of(directory: &std::path::Path) -> World {
-    world_with(Settings { agent_directory: Some(directory.to_owned()), max_agent_downloads: 1, ..settings() })
+async fn world_of(directory: &std::path::Path, max_agent_downloads: usize) -> World {
+    world_with(Settings { agent_directory: Some(directory.to_owned()), max_agent_downloads, ..settings() })
         .await
+}
+
+/// Puts a program there that does not fit into what is on its way to a node which does not read.
+fn large_program(directory: &std::path::Path) {
+    let program = [AGENT_VERSION_MARK.as_bytes(), b"1.2.3\n", &vec![0; 40 * MAX_AGENT_PIECE]].concat();
+    std::fs::write(directory.join("keelson-agent-x86_64"), &program).unwrap();
 }
 
 async fn pieces(client: &mut NodeClient<Channel>) -> Vec<GetAgentResponse> {
@@ -30,7 +36,7 @@ async fn a_node_gets_the_whole_program_with_version_length_and_digest_before_it(
     let mut program = vec![7; 2 * MAX_AGENT_PIECE + 5];
     program.extend(format!("{AGENT_VERSION_MARK}1.2.3\n").bytes());
     std::fs::write(folder.path().join("keelson-agent-x86_64"), &program).unwrap();
-    let world = world_of(folder.path()).await;
+    let world = world_of(folder.path(), 1).await;
     let mut client = world.node(&world.enrol().await).await;
     let pieces = pieces(&mut client).await;
     assert_eq!((pieces[0].version.as_str(), pieces[0].bytes), ("1.2.3", program.len() as u64));
@@ -44,9 +50,8 @@ async fn a_node_gets_the_whole_program_with_version_length_and_digest_before_it(
 #[tokio::test]
 async fn a_download_waits_for_its_turn_and_one_that_is_given_up_frees_it() {
     let folder = tempfile::tempdir().unwrap();
-    let program = [AGENT_VERSION_MARK.as_bytes(), b"1.2.3\n", &vec![0; 40 * MAX_AGENT_PIECE]].concat();
-    std::fs::write(folder.path().join("keelson-agent-x86_64"), &program).unwrap();
-    let world = world_of(folder.path()).await;
+    large_program(folder.path());
+    let world = world_of(folder.path(), 1).await;
     let (mut first, mut second) =
         (world.node(&world.enrol().await).await, world.node(&world.enrol().await).await);
     let mut unread = first.get_agent(request("x86_64")).await.unwrap().into_inner();
@@ -61,10 +66,29 @@ async fn a_download_waits_for_its_turn_and_one_that_is_given_up_frees_it() {
 }
 
 #[tokio::test]
+async fn one_node_does_not_take_the_turns_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    large_program(folder.path());
+    let world = world_of(folder.path(), 3).await;
+    let (mut greedy, mut other) =
+        (world.node(&world.enrol().await).await, world.node(&world.enrol().await).await);
+    let first = greedy.get_agent(request("x86_64")).await.unwrap();
+    let _second = greedy.get_agent(request("x86_64")).await.unwrap();
+    let refused = greedy.get_agent(request("x86_64")).await.unwrap_err();
+    assert!(refused.code() == Code::Unavailable && refused.message().contains("this node"), "{refused}");
+    assert_eq!(timeout(SOON, pieces(&mut other)).await.unwrap().len(), 41);
+    drop(first);
+    while greedy.get_agent(request("x86_64")).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_handed_out_is_refused_with_the_reason_and_the_mend() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("keelson-agent-x86_64"), "something else").unwrap();
-    let with_folder = world_of(folder.path()).await;
+    let with_folder = world_of(folder.path(), 1).await;
     let without = world().await;
     for (world, architecture, code, words) in [
         (&with_folder, "x86_64", Code::FailedPrecondition, "is no keelson-agent"),
