@@ -39,14 +39,14 @@ pub fn called(document: &Document, values: &Map<String, Value>) -> Vec<DocumentC
     inputs.flat_map(|(action, inputs)| step_calls(action, inputs)).collect()
 }
 
-/// The name, in lower case, and the version that a reference such as `Name`, `Name:3` or an ARN means; nothing
+/// The name, as it is written, and the version that a reference such as `Name`, `Name:3` or an ARN means; nothing
 /// where it cannot be a document's name.
-pub fn document_reference(reference: &str) -> Option<(String, String)> {
+pub fn document_reference(reference: &str) -> Option<(&str, &str)> {
     let last = reference.rsplit('/').next().unwrap_or(reference);
     let (name, version) = last.split_once(':').unwrap_or((last, ""));
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
     let version = if version.is_empty() { DEFAULT_VERSION } else { version };
-    is_name.then(|| (name.to_ascii_lowercase(), version.to_owned()))
+    is_name.then_some((name, version))
 }
 
 /// What kind of place the document of an `aws:runDocument` step is in.
@@ -153,8 +153,7 @@ fn run_call(inputs: &Value) -> Option<DocumentCall> {
     if inputs.source != DocumentSource::ControlPlane {
         return None;
     }
-    let (name, version) = document_reference(&inputs.path)?;
-    Some(DocumentCall { name, version, parameters: Some(inputs.parameters) })
+    call(&inputs.path, Some(inputs.parameters))
 }
 
 fn download_call(inputs: &Value) -> Option<DocumentCall> {
@@ -170,8 +169,12 @@ fn download_call(inputs: &Value) -> Option<DocumentCall> {
         }
         source => source,
     };
-    let (name, version) = document_reference(input(source.as_object()?, "name")?.as_str()?)?;
-    Some(DocumentCall { name, version, parameters: None })
+    call(input(source.as_object()?, "name")?.as_str()?, None)
+}
+
+fn call(reference: &str, parameters: Option<Value>) -> Option<DocumentCall> {
+    let (name, version) = document_reference(reference)?;
+    Some(DocumentCall { name: name.to_ascii_lowercase(), version: version.to_owned(), parameters })
 }
 
 #[cfg(test)]

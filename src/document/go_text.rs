@@ -79,7 +79,7 @@ fn with_exponent(value: f64, digits: usize) -> String {
 }
 
 /// What the agent's messages call the type of a JSON value.
-pub(crate) fn type_name(value: &Value) -> &'static str {
+pub fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -47,7 +47,7 @@ pub fn refresh_associations(inputs: &Value) -> Result<Vec<String>, InputsError> 
 }
 
 /// The input of this name; of several that differ in case, the last in sorted order.
-pub(crate) fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+pub fn input<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object
         .iter()
         .filter(|(key, _)| key.eq_ignore_ascii_case(name))

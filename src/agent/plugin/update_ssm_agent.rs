@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keelson_core::status::StepStatus;
-use keelson_document::Ended;
+use keelson_document::{Ended, input};
 use semver::Version;
 use serde_json::Value;
 
@@ -64,9 +64,7 @@ impl Inputs {
 
 /// A text of the inputs, empty where there is none; `true` is as good as `"true"`.
 fn text(inputs: &Value, name: &'static str) -> Result<String, InputsError> {
-    let object = inputs.as_object();
-    let found = object.and_then(|object| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
-    match found.map(|(_, value)| value) {
+    match inputs.as_object().and_then(|inputs| input(inputs, name)) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.trim().to_owned()),
         Some(Value::Bool(value)) => Ok(value.to_string()),

@@ -153,7 +153,7 @@ fn a_document_of_the_cluster_is_written_under_its_name() {
     let run = Run::new();
     let ended = download(&run, "SSMDocument", &json!({"name": "Web:2"}), "docs/");
     assert!(
-        ended.stderr(0).contains("\"Web\", version 2, did not come with this run"),
+        ended.stderr(0).contains("\"Web\" in version 2 did not come with the Command"),
         "{}",
         ended.stderr(0)
     );

@@ -8,6 +8,10 @@ use super::fetch::{self, Request};
 use super::job::{Job, Stop};
 use super::source_info::SourceInfo;
 
+/// Why a URL without TLS is refused, in the real agent's words.
+pub const INSECURE: &str = "Non secure URL provided and insecure download is not allowed. Provide a secure URL or set \
+                            'allowInsecureDownload' to true to perform the download operation";
+
 /// A file of a web server, and what it takes to get it. Handed as JSON to the process that fetches it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpSource {
@@ -57,11 +61,7 @@ impl HttpSource {
             }
         };
         if url.scheme() == "http" && !allow_insecure {
-            return Err(
-                "Non secure URL provided and insecure download is not allowed. Provide a secure URL or set \
-                        'allowInsecureDownload' to true to perform the download operation"
-                    .to_owned(),
-            );
+            return Err(INSECURE.to_owned());
         }
         Ok(Self { url, authentication, allow_insecure })
     }

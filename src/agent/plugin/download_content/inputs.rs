@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keelson_document::script_timeout;
+use keelson_document::{input, script_timeout};
 use serde_json::Value;
 
 use super::git::GitSource;
@@ -61,7 +61,7 @@ impl Inputs {
     /// Reads interpolated inputs, or says what is wrong with them in the real agent's words where it has some.
     pub fn parse(inputs: &Value) -> Result<Self, String> {
         let source_type = text(inputs, "sourceType")?;
-        let info = input(inputs, "sourceInfo").unwrap_or(&Value::Null);
+        let info = inputs.as_object().and_then(|inputs| input(inputs, "sourceInfo")).unwrap_or(&Value::Null);
         let is_missing = info.is_null() || info.as_str() == Some("");
         let read = |format| {
             if is_missing {
@@ -85,17 +85,11 @@ impl Inputs {
 
 /// A text input, empty where there is none. The inputs are not shown: `sourceInfo` may hold a secret.
 fn text(inputs: &Value, name: &str) -> Result<String, String> {
-    match input(inputs, name) {
+    match inputs.as_object().and_then(|inputs| input(inputs, name)) {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(text)) => Ok(text.clone()),
         Some(_) => Err(format!("invalid input: {name} must be a string")),
     }
-}
-
-/// The input of this name in whatever case; of several spellings the last in sorted order.
-fn input<'a>(inputs: &'a Value, name: &str) -> Option<&'a Value> {
-    let spellings = inputs.as_object()?.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-    spellings.max_by_key(|(key, _)| *key).map(|(_, value)| value)
 }
 
 #[cfg(test)]

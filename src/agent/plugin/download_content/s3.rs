@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Content;
 use super::fetch::{self, Request};
-use super::http::take_user_information;
+use super::http::{INSECURE, take_user_information};
 use super::job::{Job, Stop};
 use super::source_info::SourceInfo;
 
@@ -43,11 +43,7 @@ impl S3Source {
         }
         let source = Self::parse(&path)?;
         if source.endpoint.scheme() == "http" && !info.flag("allowInsecureDownload")? {
-            return Err(
-                "Non secure URL provided and insecure download is not allowed. Provide a secure URL or set \
-                        'allowInsecureDownload' to true to perform the download operation"
-                    .to_owned(),
-            );
+            return Err(INSECURE.to_owned());
         }
         Ok(source)
     }

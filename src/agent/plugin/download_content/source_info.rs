@@ -1,5 +1,6 @@
 //! `sourceInfo`: what says where the content is, an object or its JSON text.
 
+use keelson_document::{input, type_name};
 use serde_json::{Map, Value};
 
 /// What a reference to a secret begins with.
@@ -34,10 +35,10 @@ impl SourceInfo {
         match parsed {
             Value::Object(fields) => Ok(Self { fields, format }),
             other => {
-                let (prefix, type_name) = (format.prefix, format.type_name);
+                let (prefix, wanted) = (format.prefix, format.type_name);
                 Err(format!(
-                    "{prefix}json: cannot unmarshal {} into Go value of type {type_name}",
-                    kind(&other)
+                    "{prefix}json: cannot unmarshal {} into Go value of type {wanted}",
+                    type_name(&other)
                 ))
             }
         }
@@ -45,7 +46,7 @@ impl SourceInfo {
 
     /// A text without blanks around it; empty where there is none.
     pub fn text(&self, name: &str) -> Result<String, String> {
-        match self.field(name) {
+        match input(&self.fields, name) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.trim().to_owned()),
             Some(other) => Err(self.wrong_kind(name, other, "string")),
@@ -54,7 +55,7 @@ impl SourceInfo {
 
     /// A Boolean, false where there is none. Its text does not do.
     pub fn flag(&self, name: &str) -> Result<bool, String> {
-        match self.field(name) {
+        match input(&self.fields, name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(other) => Err(self.wrong_kind(name, other, "bool")),
@@ -81,29 +82,11 @@ impl SourceInfo {
     }
 
     fn wrong_kind(&self, name: &str, found: &Value, wanted: &str) -> String {
-        let type_name = self.format.type_name.rsplit('.').next().unwrap_or_default();
-        let found = kind(found);
+        let structure = self.format.type_name.rsplit('.').next().unwrap_or_default();
+        let found = type_name(found);
         self.refuse(&format!(
-            "json: cannot unmarshal {found} into Go struct field {type_name}.{name} of type {wanted}"
+            "json: cannot unmarshal {found} into Go struct field {structure}.{name} of type {wanted}"
         ))
-    }
-
-    /// Of several spellings the last in sorted order counts.
-    fn field(&self, name: &str) -> Option<&Value> {
-        let spellings = self.fields.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        spellings.max_by_key(|(key, _)| *key).map(|(_, value)| value)
-    }
-}
-
-/// What a value is, in the real agent's words.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

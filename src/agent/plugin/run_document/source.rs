@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use keelson_document::{Document, DocumentSource, RunDocumentInputs, document_reference};
+use keelson_document::{Document, DocumentSource, RunDocumentInputs};
 
 use crate::files::{self, Durability, FileError};
-use crate::plugin::{DOWNLOADS, StepContext, document_from_json, script};
+use crate::plugin::{DOWNLOADS, StepContext, called_document, document_from_json, script};
 use crate::run_directory::CalledDocument;
 
 /// The document that does nothing, which need not exist.
@@ -29,9 +29,9 @@ pub fn read(inputs: &RunDocumentInputs, context: &StepContext<'_>) -> Result<Doc
             keelson_document::parse(&text(&path)?).map_err(|errors| errors.to_string())
         }
         DocumentSource::ControlPlane => {
-            let found = find(&inputs.path, context)?;
-            keep(&inputs.path, found, context)?;
-            document_from_json(&found.document)
+            let (called, file_name) = called_document::find(&inputs.path, context.order)?;
+            keep(called, &file_name, context)?;
+            document_from_json(&called.document)
         }
     }
 }
@@ -54,26 +54,11 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn find<'a>(path: &str, context: &StepContext<'a>) -> Result<&'a CalledDocument, String> {
-    let (name, version) = document_reference(path)
-        .ok_or_else(|| format!("documentPath {path:?} is no document's name or ARN"))?;
-    let mut called = context.order.called_documents.iter();
-    called.find(|called| called.name == name && called.version == version).ok_or_else(|| {
-        format!(
-            "the document {name:?} in version {version} did not come with the Command: there was no Document of this \
-             name and version when it started, or a file of this node names it and no step of the Command's own \
-             document does; apply it, or name it there"
-        )
-    })
-}
-
 /// Writes the document below the step's folder, in the downloads of its own steps, where AWS's agent puts it.
-fn keep(path: &str, called: &CalledDocument, context: &StepContext<'_>) -> Result<(), String> {
+fn keep(called: &CalledDocument, file_name: &str, context: &StepContext<'_>) -> Result<(), String> {
     let folder = script::folder::of_step(context.root, context.index, context.name, "").join(DOWNLOADS);
     let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
     created.map_err(|error| FileError::new("create", &folder, error).to_string())?;
-    let last = path.rsplit('/').next().unwrap_or(path);
-    let name = last.split(':').next().unwrap_or(last);
-    let file = folder.join(format!("{name}.json"));
-    files::replace(&file, called.document.as_bytes(), Durability::Atomic).map_err(|error| error.to_string())
+    files::replace(&folder.join(file_name), called.document.as_bytes(), Durability::Atomic)
+        .map_err(|error| error.to_string())
 }

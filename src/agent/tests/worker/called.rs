@@ -93,7 +93,7 @@ fn documents_that_are_not_there_say_where_they_should_be() {
     assert_eq!(ended.steps(), ["Failed 1"]);
     let text = ended.stderr(0);
     assert!(text.starts_with("There was an error while preparing documents - "), "{text}");
-    assert!(text.contains("\"nosuchdoc\" in version 3") && text.contains("apply it"), "{text}");
+    assert!(text.contains("\"NoSuchDoc\" in version 3") && text.contains("apply it"), "{text}");
     let ended = run(&local("/no/such/doc.json", &json!({})));
     assert_eq!(ended.steps(), ["Failed 1", "Success 0"]);
     assert!(ended.stderr(0).contains("cannot read /no/such/doc.json: No such file"), "{}", ended.stderr(0));
