@@ -86,9 +86,9 @@ fn as_kubectl_keelson_it_calls_itself_so() {
 }
 
 #[test]
-fn the_samples_of_this_project_have_no_errors() {
+fn the_samples_of_this_project_are_clean() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples");
-    let output = lint(&[&samples.display().to_string()], "");
+    let output = lint(&["--deny-warnings", &samples.display().to_string()], "");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
 }
 
