@@ -4,6 +4,35 @@ use serde_json::Value;
 
 use crate::document_type::DocumentType;
 
+pub(crate) const BRANCH: &str = "aws:branch";
+pub(crate) const LOOP: &str = "aws:loop";
+/// The actions that AWS has. A document may name a newer one.
+pub(crate) const ACTIONS: [&str; 23] = [
+    "aws:approve",
+    "aws:assertAwsResourceProperty",
+    BRANCH,
+    "aws:changeInstanceState",
+    "aws:copyImage",
+    "aws:createImage",
+    "aws:createStack",
+    "aws:createTags",
+    "aws:deleteImage",
+    "aws:deleteStack",
+    "aws:executeAutomation",
+    "aws:executeAwsApi",
+    "aws:executeScript",
+    "aws:executeStateMachine",
+    "aws:invokeLambdaFunction",
+    "aws:invokeWebhook",
+    LOOP,
+    "aws:pause",
+    "aws:runCommand",
+    "aws:runInstances",
+    "aws:sleep",
+    "aws:updateVariable",
+    "aws:waitForAwsResourceProperty",
+];
+
 /// An Automation document, schema version 0.3.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Automation {

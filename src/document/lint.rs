@@ -33,7 +33,7 @@ pub enum Rule {
     SecretInDefault,
     /// A step that does nothing on any platform.
     StepNeverRuns,
-    /// A plugin that no agent knows.
+    /// A plugin that no agent knows, or an action that Automation is not known to have.
     UnknownPlugin,
     /// A parameter that nothing refers to.
     UnusedParameter,
@@ -115,6 +115,7 @@ pub fn warnings(content: &Content) -> Vec<Warning> {
         Content::Command(document) => command(document, &mut found),
         Content::Automation(automation) => {
             secrets::check_automation(automation, &mut found);
+            platforms::check_automation(automation, &mut found);
             parameters::check_automation(automation, &mut found);
         }
         Content::Session(session) => {

@@ -1,8 +1,9 @@
 //! Steps that run nowhere, or fail wherever they are sent.
 
 use super::{Rule, Warnings};
+use crate::automation::{ACTIONS, Automation};
 use crate::document::Document;
-use crate::errors::{member, quoted};
+use crate::errors::{element, member, quoted};
 use crate::platform::Platform;
 use crate::plugins;
 
@@ -42,6 +43,22 @@ pub(super) fn check(document: &Document, warnings: &mut Warnings) {
             let at = if step.precondition.is_empty() { named } else { member(&path, "precondition") };
             warnings.add(Rule::StepNeverRuns, at, message);
         }
+    }
+}
+
+/// Actions that AWS did not have when this was written.
+pub(super) fn check_automation(automation: &Automation, warnings: &mut Warnings) {
+    let steps = automation.steps.iter().enumerate();
+    for (index, step) in steps.filter(|(_, step)| !ACTIONS.contains(&step.action.as_str())) {
+        warnings.add(
+            Rule::UnknownPlugin,
+            member(&element("mainSteps", index), "action"),
+            format!(
+                "no action of AWS's is known as {}: unless it is newer than this program, use one of {}",
+                quoted(&step.action),
+                ACTIONS.join(", ")
+            ),
+        );
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn check(parameters: &BTreeMap<String, ParameterDefinition>, warnings
                 Rule::SecretInDefault,
                 path_of(name),
                 "the name says that this is a secret, and whoever may read the document sees it: leave the default \
-                 out, set interpolationType: ENV_VAR, and give the value with parametersFrom and a Secret",
+                 out, and let scripts take the value from where secrets are kept",
             );
         }
     }

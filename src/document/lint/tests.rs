@@ -291,3 +291,11 @@ mainSteps:
         ]
     );
 }
+
+#[test]
+fn an_action_that_is_not_known_is_warned_of() {
+    let runbook =
+        json!({"schemaVersion": "0.3", "mainSteps": [{"name": "a", "action": "aws:startSomethingNew"}]});
+    let content = from_value_as(DocumentType::Automation, runbook).unwrap();
+    assert_eq!(coded(warnings(&content)), one("unknown-plugin", "mainSteps[0].action"));
+}

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::automation::AutomationStep;
+use crate::automation::{ACTIONS, AutomationStep, BRANCH, LOOP};
 use crate::errors::{Problems, described, element, member, quoted};
 use crate::fields::Fields;
 use crate::interpolate::reference;
-use crate::suggest;
+use crate::{plugins, suggest};
 
 use super::super::steps::required;
 
@@ -26,36 +26,8 @@ const KEYS: [&str; 12] = [
     "timeoutSeconds",
     "maxAttempts",
 ];
-/// The actions that AWS has.
-const ACTIONS: [&str; 23] = [
-    "aws:approve",
-    "aws:assertAwsResourceProperty",
-    "aws:branch",
-    "aws:changeInstanceState",
-    "aws:copyImage",
-    "aws:createImage",
-    "aws:createStack",
-    "aws:createTags",
-    "aws:deleteImage",
-    "aws:deleteStack",
-    "aws:executeAutomation",
-    "aws:executeAwsApi",
-    "aws:executeScript",
-    "aws:executeStateMachine",
-    "aws:invokeLambdaFunction",
-    "aws:invokeWebhook",
-    LOOP,
-    "aws:pause",
-    "aws:runCommand",
-    "aws:runInstances",
-    "aws:sleep",
-    "aws:updateVariable",
-    "aws:waitForAwsResourceProperty",
-];
 /// How many names a wrong one is compared with, to tell which was meant.
 const MOST_COMPARED: usize = 200;
-const BRANCH: &str = "aws:branch";
-const LOOP: &str = "aws:loop";
 
 /// Reads the list of steps at `key`, which lead to each other only.
 pub(super) fn read(owner: &Fields<'_>, key: &str, problems: &mut Problems) -> Vec<AutomationStep> {
@@ -154,11 +126,18 @@ fn action<'a>(fields: &Fields<'a>, problems: &mut Problems) -> Option<&'a str> {
             .or_else(|| suggest::nearest(&format!("aws:{}", action.trim()), ACTIONS));
         let mend = match nearest {
             Some(name) => format!(" (did you mean {name:?}?)"),
+            None if may_be_newer(action) => return Some(action),
             None => format!(": use one of {}", ACTIONS.join(", ")),
         };
         problems.add(fields.path_of(KEY), format!("unknown action {}{mend}", quoted(action)));
     }
     Some(action)
+}
+
+/// Whether a name that nobody knows has the form of AWS's actions and is no plugin of Command documents.
+fn may_be_newer(action: &str) -> bool {
+    let name = action.strip_prefix("aws:").unwrap_or_default();
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()) && !plugins::is_known(action)
 }
 
 fn inputs(fields: &Fields<'_>, problems: &mut Problems) -> Value {
@@ -231,8 +210,8 @@ fn check_or_reference(
 ) {
     let Some(value) = fields.get(key).filter(|value| !fits(value)) else { return };
     let text = value.as_str().unwrap_or_default().trim();
-    // Text that says the same in quotes is read like it.
-    let quoted = serde_json::from_str(text).is_ok_and(|value| fits(&value));
+    // Text that says the same in quotes is read like it, be it True or true.
+    let quoted = serde_json::from_str(&text.to_ascii_lowercase()).is_ok_and(|value| fits(&value));
     if !quoted && reference(text).is_none_or(|(_, rest)| !rest.is_empty()) {
         let message = format!("expected {what}, or a reference to a parameter, found {}", described(value));
         problems.add(fields.path_of(key), message);

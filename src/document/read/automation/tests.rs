@@ -49,6 +49,11 @@ fn a_runbook_has_parameters_of_many_types_and_steps_that_lead_to_each_other() {
 }
 
 #[test]
+fn an_action_that_aws_may_have_added_since_is_accepted() {
+    accepted(with_step(json!({"action": "aws:startSomethingNew", "isEnd": "True"})));
+}
+
+#[test]
 fn a_step_says_what_it_does_and_where_it_goes() {
     let path = "mainSteps[0]";
     for (more, line) in [
@@ -59,6 +64,10 @@ fn a_step_says_what_it_does_and_where_it_goes() {
         (
             json!({"action": "aws:runShellScript"}),
             ".action: unknown action \"aws:runShellScript\": use one of aws:approve, ",
+        ),
+        (
+            json!({"action": "sleep a while"}),
+            ".action: unknown action \"sleep a while\": use one of aws:approve, ",
         ),
         (json!({"name": "a b"}), ".name: \"a b\" is not allowed: use letters, digits and '_' only"),
         (json!({"nextStep": "secnd"}), ".nextStep: there is no step \"secnd\" (did you mean \"second\"?)"),
