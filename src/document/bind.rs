@@ -87,7 +87,7 @@ fn typed(
     } else if let [only] = texts {
         kind.value_of_text(only).map_err(|reason| problems.add(element(path, 0), reason)).ok()?
     } else {
-        problems.add(path, format!("a {kind} takes exactly one value, found {}", texts.len()));
+        problems.add(path, format!("{} takes exactly one value, found {}", kind.with_article(), texts.len()));
         return None;
     };
     let path = if kind.is_list() { path.to_owned() } else { element(path, 0) };

@@ -47,6 +47,11 @@ impl ParameterType {
         matches!(self, Self::StringList | Self::MapList)
     }
 
+    /// `a String`, `an Integer`, for messages.
+    pub(crate) fn with_article(self) -> String {
+        format!("{} {self}", if self == Self::Integer { "an" } else { "a" })
+    }
+
     /// The value that one text of a Command's parameter means.
     pub(crate) fn value_of_text(self, given: &str) -> Result<Value, String> {
         match self {
@@ -67,7 +72,8 @@ impl ParameterType {
     /// The value that a default means, which is a JSON value of the type or, where that is plain, its text.
     pub(crate) fn value_of_default(self, default: &Value) -> Result<Value, String> {
         let unfit = |expected: &str, mend: &str| {
-            Err(format!("a {self} needs {expected} as its default, found {}{mend}", described(default)))
+            let kind = self.with_article();
+            Err(format!("{kind} needs {expected} as its default, found {}{mend}", described(default)))
         };
         match (self, default) {
             (Self::String, Value::Number(_) | Value::Bool(_)) => {

@@ -75,7 +75,7 @@ fn json_or_yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
 fn json(text: &str) -> Result<Value, Errors> {
     json::read(text).map_err(|error| {
         let message = format!("the document is not valid JSON: {}", json::reason(&error));
-        Errors::at("", message, Position::new(error.line(), error.column()))
+        Errors::at("", message, Position::new(error.line(), json::column(text, &error)))
     })
 }
 

@@ -29,7 +29,7 @@ pub fn documents(object: &Value) -> Vec<(String, Manifest<'_>)> {
                 .filter(|(_, item)| is_object(item))
                 .flat_map(|(index, item)| {
                     let found = documents(item).into_iter();
-                    found.map(move |(_, manifest)| (format!("items[{index}]."), manifest))
+                    found.map(move |(inner, manifest)| (format!("items[{index}].{inner}"), manifest))
                 })
                 .collect()
         }

@@ -116,6 +116,8 @@ fn documents_are_found_in_lists() {
     let list = serde_json::json!({"kind": "List", "apiVersion": "v1", "items": [{"kind": "Secret"}, item]});
     assert_eq!(places(&list.to_string()).len(), 1);
     assert!(places(&list.to_string())[0].ends_with(" error: items[1].spec.content"));
+    let outer = serde_json::json!({"kind": "List", "apiVersion": "v1", "items": [list]});
+    assert!(places(&outer.to_string())[0].ends_with(" error: items[0].items[1].spec.content"));
 }
 
 #[test]

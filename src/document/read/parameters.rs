@@ -197,7 +197,10 @@ fn interpolation(fields: &Fields<'_>, kind: Option<ParameterType>, problems: &mu
             if let Some(kind) = kind.filter(|kind| *kind != ParameterType::String) {
                 problems.add(
                     fields.path_of(KEY),
-                    format!("ENV_VAR is for parameters of type String only, this one is a {kind}"),
+                    format!(
+                        "ENV_VAR is for parameters of type String only, this one is {}",
+                        kind.with_article()
+                    ),
                 );
             }
             Interpolation::EnvVar

@@ -207,6 +207,7 @@ fn check_argument(argument: &str, path: &str, parameters: &Parameters, problems:
         && let Some(kind) = parameters.get(name).map(|definition| definition.kind)
         && kind != ParameterType::String
     {
-        problems.add(path, format!("parameter {name:?} is a {kind}: only a String can be compared"));
+        let kind = kind.with_article();
+        problems.add(path, format!("parameter {name:?} is {kind}: only a String can be compared"));
     }
 }

@@ -22,6 +22,13 @@ pub(super) fn reason(error: &serde_json::Error) -> String {
     text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
+/// The column of an error in characters; the error has it in bytes.
+pub(super) fn column(text: &str, error: &serde_json::Error) -> usize {
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before = line.as_bytes().get(..error.column()).unwrap_or(line.as_bytes());
+    String::from_utf8_lossy(before).chars().count()
+}
+
 #[derive(Clone, Copy)]
 struct Builder<'b> {
     budget: &'b Budget,

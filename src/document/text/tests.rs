@@ -110,6 +110,7 @@ fn what_is_read_from_text_fits_when_it_is_kept() {
 fn syntax_errors_have_the_place_where_the_parser_stopped() {
     let at = |text: &str| parse(text).unwrap_err().0[0].position.map(|place| (place.line, place.column));
     assert_eq!(at("{\n  \"a\": 1,\n}"), Some((3, 1)));
+    assert_eq!(at("{\n\"é\": \"日本\",}"), Some((2, 11)), "characters, not bytes");
     assert_eq!(at("a: 1\nb: [\nc: }\n"), Some((2, 4)), "what is not closed");
     assert_eq!(at("a: 1\nb: {c: 1, c: 2}\n"), Some((2, 11)));
     let text = refusal("a: 1\nb: {c: 1, c: 2}\n");
