@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::run_directory::{Order, RunDirectory};
 use crate::worker::{Control, StepOutput};
 
+mod called_document;
 mod download_content;
 mod program;
 mod properties;
