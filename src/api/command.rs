@@ -171,6 +171,13 @@ impl RunStatus {
     }
 }
 
+impl Command {
+    /// Whether its status never changes again.
+    pub fn has_ended(&self) -> bool {
+        self.status.as_ref().and_then(|status| status.status).is_some_and(RunStatus::is_terminal)
+    }
+}
+
 /// What is known of a Command.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, KubeSchema)]
 #[x_kube(

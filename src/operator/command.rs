@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use keelson_api::{Command, RunStatus};
+use keelson_api::Command;
 use kube::ResourceExt as _;
 use kube::runtime::Controller;
 use kube::runtime::controller::{self, Action};
@@ -107,13 +107,9 @@ async fn sweep(shared: &Shared, store: &Store<Command>) {
     }
 }
 
-fn has_ended(command: &Command) -> bool {
-    command.status.as_ref().and_then(|status| status.status).is_some_and(RunStatus::is_terminal)
-}
-
 async fn reconcile(command: Arc<Command>, shared: Arc<Shared>) -> Result<Action, Error> {
     shared.context.metrics.reconcile("Command");
-    if has_ended(&command) {
+    if command.has_ended() {
         // This process ended it just now and has done what is left to do; the cache will show that, too.
         if shared.runs.forget(&command.uid().unwrap_or_default()) {
             return Ok(Action::requeue(NUDGE));

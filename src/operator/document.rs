@@ -12,6 +12,7 @@ mod version;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -27,6 +28,7 @@ use crate::documents::{self, meant};
 use crate::error::{self, Error};
 use crate::index::{Change, RESYNC};
 
+use prune::Pruned;
 use referrers::Referrers;
 use status::Problem;
 use usage::{Subject, Usage};
@@ -34,12 +36,15 @@ use usage::{Subject, Usage};
 /// The field manager of Documents' status and of what is written on revisions.
 const MANAGER: &str = "keelson/document";
 
+/// How long Commands that are starting are waited for before what they may run is deleted.
+const STARTING: Duration = Duration::from_secs(2);
+
 /// What every look is given.
 struct Shared {
     context: Arc<Context>,
     referrers: Referrers,
-    /// What the revisions of a Document say about who uses them, by its uid.
-    marked: Mutex<HashMap<String, Usage>>,
+    /// What the revisions of a Document say about who uses them, with its uid.
+    marked: Mutex<HashMap<ObjectRef<Document>, (String, Usage)>>,
 }
 
 /// Runs until the process ends.
@@ -88,26 +93,34 @@ fn concerned(shared: &Arc<Shared>) -> impl Fn(Change) -> Vec<ObjectRef<Document>
             Change::Node { .. } | Change::Invocation { .. } => return Vec::new(),
         };
         let references = keys.iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace));
-        references.filter(|reference| index.documents.get(reference).is_some()).collect()
+        let is_there = |reference: &ObjectRef<Document>| {
+            let there = index.documents.get(reference).is_some();
+            if !there {
+                shared.forget(reference);
+            }
+            there
+        };
+        references.filter(is_there).collect()
     }
 }
 
 async fn reconcile(cached: Arc<Document>, shared: Arc<Shared>) -> Result<Action, Error> {
     let context = &*shared.context;
     context.metrics.reconcile("Document");
-    let uid = cached.uid().unwrap_or_default();
     if cached.metadata.deletion_timestamp.is_some() {
-        shared.marked().remove(&uid);
         return Ok(Action::await_change());
     }
     if shared.is_settled(&cached) {
         return Ok(Action::requeue(RESYNC));
     }
-    // The cache leaves content out.
-    let api: Api<Document> = Api::namespaced(context.client.clone(), &cached.namespace().unwrap_or_default());
-    let Some(document) = api.get_opt(&cached.name_any()).await? else { return Ok(Action::await_change()) };
-    let usage = look(context, &document).await?;
-    shared.marked().insert(document.uid().unwrap_or_default(), usage);
+    // A look that is cut short leaves revisions that say something else.
+    let reference = ObjectRef::from_obj(&*cached);
+    shared.forget(&reference);
+    let Some((usage, pruned)) = look(context, &cached).await? else { return Ok(Action::await_change()) };
+    if pruned == Pruned::Later {
+        return Ok(Action::requeue(STARTING));
+    }
+    shared.marked().insert(reference, (cached.uid().unwrap_or_default(), usage));
     Ok(Action::requeue(RESYNC))
 }
 
@@ -115,21 +128,33 @@ impl Shared {
     /// Nothing changed since the status and the revisions were written.
     fn is_settled(&self, document: &Document) -> bool {
         let Some(status) = &document.status else { return false };
-        status.observed_generation == document.metadata.generation
-            && self.marked().get(&document.uid().unwrap_or_default())
-                == Some(&usage(&self.context, document, status))
+        if status.observed_generation != document.metadata.generation {
+            return false;
+        }
+        let now = (document.uid().unwrap_or_default(), usage(&self.context, document, status));
+        self.marked().get(&ObjectRef::from_obj(document)) == Some(&now)
+    }
+
+    fn forget(&self, document: &ObjectRef<Document>) {
+        self.marked().remove(document);
     }
 
     /// A panic elsewhere leaves entries whole: go on with them.
-    fn marked(&self) -> MutexGuard<'_, HashMap<String, Usage>> {
+    fn marked(&self) -> MutexGuard<'_, HashMap<ObjectRef<Document>, (String, Usage)>> {
         self.marked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Brings versions, what they say about their users, and the status up to what is true now.
-async fn look(context: &Context, document: &Document) -> Result<Usage, Error> {
-    let revisions = version::revisions(&context.client, document);
-    let mut versions = version::list(&revisions, document).await?;
+/// Brings versions, what they say about their users, and the status up to what is true now; `None` where the Document
+/// is gone.
+async fn look(context: &Context, cached: &Document) -> Result<Option<(Usage, Pruned)>, Error> {
+    let revisions = version::revisions(&context.client, cached);
+    // The versions first: content that is older than they are would become the next one.
+    let mut versions = version::list(&revisions, cached).await?;
+    // The cache leaves content out.
+    let api: Api<Document> = Api::namespaced(context.client.clone(), &cached.namespace().unwrap_or_default());
+    let document = api.get_opt(&cached.name_any()).await?.filter(|document| document.uid() == cached.uid());
+    let Some(document) = &document else { return Ok(None) };
     let mut problems = Vec::new();
     let content = match content::parse(&document.spec) {
         Ok(content) => {
@@ -145,16 +170,16 @@ async fn look(context: &Context, document: &Document) -> Result<Usage, Error> {
     problems.extend(missing);
     let usage = usage(context, document, &status);
     marks::write(&revisions, &document.namespace().unwrap_or_default(), &mut versions, &usage).await?;
-    let versions = {
+    let pruned = {
         let has_own = |namespace: &str| has_own(context, document, namespace);
         let subject = Subject { document, status: &status, library: &context.namespace, has_own: &has_own };
-        prune::prune(context, &revisions, &subject, versions, &usage).await?
+        prune::prune(context, &revisions, &subject, &mut versions, &usage).await
     };
     status.versions = described(&versions);
     let default = default_content(&revisions, &status, content).await?;
     let status = status::conclude(document, status, default.as_ref(), &problems);
     status::update(context, document, &status).await?;
-    Ok(usage)
+    Ok(Some((usage, pruned?))) // what cannot be deleted keeps nobody from running what there is
 }
 
 fn described(versions: &[version::Stored]) -> Vec<keelson_api::DocumentVersion> {

@@ -40,6 +40,9 @@ pub struct Unresolved {
     pub message: String,
 }
 
+/// How many versions a message lists.
+const LISTED: usize = 20;
+
 /// A document of a type that does not run on nodes was named.
 pub const NOT_RUNNABLE: &str = "DocumentTypeNotRunnable";
 
@@ -167,10 +170,15 @@ pub fn meant<'a>(status: &'a DocumentStatus, wanted: &str) -> Option<&'a Documen
         .or_else(|| versions.iter().find(|version| version.version_name.as_deref() == Some(wanted)))
 }
 
-/// Versions for people, such as `1, 2 (stable), 3`.
+/// Versions for people, such as `1, 2 (stable), 3`: the newest ones, where there are many.
 pub fn listed(versions: &[DocumentVersion]) -> String {
-    let described: Vec<_> = versions.iter().map(described).collect();
-    if described.is_empty() { "none".into() } else { described.join(", ") }
+    let (older, newest) = versions.split_at(versions.len().saturating_sub(LISTED));
+    let newest = newest.iter().map(described).collect::<Vec<_>>().join(", ");
+    match (versions.is_empty(), older.len()) {
+        (true, _) => "none".into(),
+        (false, 0) => newest,
+        (false, older) => format!("{older} older ones, {newest}"),
+    }
 }
 
 /// A version for people, such as `2 (stable)`.
@@ -215,6 +223,13 @@ mod tests {
         assert_eq!(number("2"), Some("2"));
         assert_eq!(number("stable"), Some("2"));
         assert_eq!(number("unstable"), None);
+    }
+
+    #[test]
+    fn of_many_versions_the_newest_are_listed() {
+        let many: Vec<_> = (1..=1000).map(|number| version(&number.to_string(), None)).collect();
+        let listed = listed(&many);
+        assert!(listed.starts_with("980 older ones, 981, ") && listed.ends_with(", 1000"), "{listed}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod invocations;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keelson_api::{Association, Command, Document, Invocation, ManagedNode};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -121,7 +122,7 @@ impl Index {
                 let change = Change::Command {
                     namespace: command.namespace().unwrap_or_default(),
                     name: command.name_any(),
-                    association: association_of(command),
+                    association: association_of(command).map(|owner| owner.name.clone()),
                 };
                 let _ = changes.send(change);
             }
@@ -170,11 +171,9 @@ impl Index {
 }
 
 /// The Association that made a Command.
-fn association_of(command: &Command) -> Option<String> {
+pub fn association_of(command: &Command) -> Option<&OwnerReference> {
     let owners = command.metadata.owner_references.as_deref().unwrap_or_default();
-    let owner =
-        owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == Association::kind(&()))?;
-    Some(owner.name.clone())
+    owners.iter().find(|owner| owner.controller == Some(true) && owner.kind == Association::kind(&()))
 }
 
 fn cache<K: Kind>(

@@ -62,11 +62,6 @@ pub fn is_owned(command: &Command, association_uid: &str) -> bool {
         .any(|owner| owner.controller == Some(true) && owner.uid == association_uid)
 }
 
-/// Whether a Command has ended.
-pub fn has_ended(command: &Command) -> bool {
-    command.status.as_ref().and_then(|status| status.status).is_some_and(RunStatus::is_terminal)
-}
-
 /// Finds the current Command. One that was made without the status saying so, since somebody died in between, is
 /// current too.
 pub async fn current(
@@ -76,7 +71,7 @@ pub async fn current(
     owned: &[Arc<Command>],
 ) -> Result<Current, Error> {
     let Some(name) = &status.current_command else {
-        let live = owned.iter().find(|command| !has_ended(command));
+        let live = owned.iter().find(|command| !command.has_ended());
         return Ok(live.cloned().map_or(Current::Nothing, Current::Live));
     };
     let command = match owned.iter().find(|command| command.name_any() == *name) {
@@ -84,7 +79,7 @@ pub async fn current(
         None => fetch(context, association, name).await?.map(Arc::new), // the cache may be behind
     };
     Ok(match command {
-        Some(command) if has_ended(&command) => Current::Ended(command),
+        Some(command) if command.has_ended() => Current::Ended(command),
         Some(command) => Current::Live(command),
         None => Current::Lost(name.clone()),
     })
@@ -121,7 +116,7 @@ pub async fn prune(
 /// The Commands that may go; `owned` are oldest first.
 fn superfluous(owned: &[Arc<Command>], current: Option<&str>) -> Vec<String> {
     let (mut succeeded, mut failed) = (0, 0);
-    let ended = owned.iter().rev().filter(|command| has_ended(command));
+    let ended = owned.iter().rev().filter(|command| command.has_ended());
     ended
         .filter(|command| command.metadata.name.as_deref() != current)
         .filter(|command| {

@@ -25,6 +25,8 @@ const MAX_CALLS: usize = 256;
 pub struct Called {
     /// The documents.
     pub documents: Vec<CalledDocument>,
+    /// Whether one is not there: where all are applied together with the Command, it may yet come.
+    pub lacking: bool,
     /// How much longer a run may take because of those that are run.
     pub timeout: Duration,
 }
@@ -140,11 +142,12 @@ impl<'a, L: Library> Frozen<'a, L> {
     }
 
     fn finish(self) -> Called {
+        let lacking = self.found.values().any(Option::is_none);
         let there = self.found.into_iter().filter_map(|(key, found)| Some((key, found?)));
         let documents = there
             .map(|((name, version), (document, _))| CalledDocument { name, version, document })
             .collect();
-        Called { documents, timeout: self.timeout }
+        Called { documents, lacking, timeout: self.timeout }
     }
 }
 

@@ -72,6 +72,12 @@ async fn begin(context: &Context, command: &Command, run: &mut Run) -> Result<Re
         Ok(called) => called,
         Err(refusal) => return Ok(Err(Start::Refused(refusal))),
     };
+    let unsettled =
+        called.documents.iter().find_map(|called| changing(context, command, run, &called.document));
+    let lacking = left(command, run, DOCUMENT_PATIENCE).filter(|_| called.lacking);
+    if let Some(left) = unsettled.or(lacking) {
+        return Ok(Err(Start::Later(left)));
+    }
     let execution_timeout = document.content.execution_timeout_with(&validated.bound) + called.timeout;
     run.rate = Some(validated.rate);
     let mut nodes = context.index.nodes.state();

@@ -112,7 +112,6 @@ fn end(status: &mut CommandStatus, moment: Moment, outcome: StatusDetails, reaso
     let well = coarse == RunStatus::Success;
     status.status = Some(coarse);
     status.status_details = Some(outcome.as_str().into());
-    status.message = Some(message.into());
     status.completion_time = Some(Time(moment.now));
     let conditions = &mut status.conditions;
     let mut set = |type_, value| {
@@ -125,6 +124,8 @@ fn end(status: &mut CommandStatus, moment: Moment, outcome: StatusDetails, reaso
         set(STALLED, true);
     }
     condition::remove(conditions, RECONCILING);
+    // As the conditions say it, which are bounded: what a user wrote can be quoted in it.
+    status.message = condition::get(conditions, READY).map(|ready| ready.message.clone());
 }
 
 fn go_on(conditions: &mut Vec<Condition>, moment: Moment, reason: &str, message: &str) {

@@ -61,10 +61,10 @@ fn owners(current: &[OwnerReference], namespace: &str, users: Option<&Users>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::usage::CommandUser;
+    use crate::document::usage::User;
 
-    fn user(namespace: &str, name: &str) -> CommandUser {
-        CommandUser { namespace: namespace.into(), name: name.into(), uid: format!("uid-{name}") }
+    fn user(namespace: &str, name: &str) -> User {
+        User { namespace: namespace.into(), name: name.into(), uid: format!("uid-{name}") }
     }
 
     #[test]

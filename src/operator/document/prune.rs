@@ -1,51 +1,72 @@
 //! Which versions may go: the oldest beyond the limit that nobody uses.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use keelson_api::{Command, Document};
+use keelson_api::{Association, Command, Document};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Preconditions};
+use kube::core::DeserializeGuard;
 
 use super::usage::{Subject, Usage};
 use super::version::Stored;
 use crate::context::Context;
 use crate::error::Error;
-use crate::patch::is_not_found;
+use crate::patch::{Kind, is_not_found};
+use crate::watch::readable;
 
 /// Commands that have not ended.
 const UNFINISHED: &str =
     "status.status!=Success,status.status!=Failed,status.status!=TimedOut,status.status!=Cancelled";
 
-/// Deletes what may go; the versions that stay.
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pruned {
+    /// All went that may go.
+    Done,
+    /// Something may go once Commands that are starting say what they run.
+    Later,
+}
+
+/// Deletes what may go, and takes it out of `versions`.
 pub async fn prune(
     context: &Context,
     api: &Api<ControllerRevision>,
     subject: &Subject<'_>,
-    versions: Vec<Stored>,
+    versions: &mut Vec<Stored>,
     usage: &Usage,
-) -> Result<Vec<Stored>, Error> {
+) -> Result<Pruned, Error> {
     let limit = limit(subject.document);
-    let (_, candidates) = split(versions.clone(), limit, |version| usage.contains_key(version));
-    if candidates.is_empty() {
-        return Ok(versions);
+    if superfluous(versions, limit, |version| usage.contains_key(version)).is_empty() {
+        return Ok(Pruned::Done);
     }
     // The cache may not show yet what was begun a moment ago.
-    let commands: Api<Command> = Api::all(context.client.clone());
-    let unfinished = commands.list(&ListParams::default().fields(UNFINISHED)).await?.items;
-    let begun = |number: &str| {
-        let used = unfinished.iter().flat_map(|command| subject.of_command(command));
-        used.map(|version| version.version.as_str()).any(|used| used == number)
-    };
-    let (keep, remove) = split(versions, limit, |version| usage.contains_key(version) || begun(version));
-    for version in &remove {
-        let (uid, resource_version) = version.state.clone();
+    let all = ListParams::default();
+    let unfinished = ListParams::default().fields(UNFINISHED);
+    let associations = list::<Association>(context, &all).await?;
+    let commands = list::<Command>(context, &unfinished).await?;
+    if commands.iter().any(|command| subject.may_be_frozen_by(command)) {
+        return Ok(Pruned::Later);
+    }
+    let now = subject.usage(&associations, &commands);
+    let is_used = |version: &str| usage.contains_key(version) || now.contains_key(version);
+    for version in superfluous(versions, limit, is_used) {
+        let (uid, resource_version) = version.state;
         let preconditions = Preconditions { uid: Some(uid), resource_version: Some(resource_version) };
         let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         match api.delete(&version.version.revision, &parameters).await {
             Err(error) if !is_not_found(&error) => return Err(error.into()),
-            _ => {}
+            _ => versions.retain(|kept| kept.version != version.version),
         }
     }
-    Ok(keep)
+    Ok(Pruned::Done)
+}
+
+/// The objects of a kind as they are now, but for those that cannot be read.
+async fn list<K: Kind>(context: &Context, which: &ListParams) -> Result<Vec<Arc<K>>, Error> {
+    let api: Api<DeserializeGuard<K>> = Api::all(context.client.clone());
+    let all = api.list(which).await?.items;
+    Ok(all.into_iter().filter_map(|object| readable(object).ok().map(Arc::new)).collect())
 }
 
 /// How many versions a Document keeps of those that nobody uses, and of all if possible.
@@ -53,24 +74,11 @@ fn limit(document: &Document) -> usize {
     usize::try_from(document.spec.version_history_limit).unwrap_or(usize::MAX)
 }
 
-/// Takes the oldest unwanted ones off until `limit` are left; the newest always stays.
-fn split(
-    versions: Vec<Stored>,
-    limit: usize,
-    is_wanted: impl Fn(&str) -> bool,
-) -> (Vec<Stored>, Vec<Stored>) {
-    let mut excess = versions.len().saturating_sub(limit.max(1));
-    let newest = versions.len().saturating_sub(1);
-    let (mut keep, mut remove) = (Vec::new(), Vec::new());
-    for (position, version) in versions.into_iter().enumerate() {
-        if excess > 0 && position != newest && !is_wanted(&version.version.version) {
-            excess -= 1;
-            remove.push(version);
-        } else {
-            keep.push(version);
-        }
-    }
-    (keep, remove)
+/// The oldest ones that nobody uses, as many as are beyond the limit; never the newest.
+fn superfluous(versions: &[Stored], limit: usize, is_used: impl Fn(&str) -> bool) -> Vec<Stored> {
+    let excess = versions.len().saturating_sub(limit.max(1));
+    let older = versions.split_last().map_or(versions, |(_, older)| older);
+    older.iter().filter(|version| !is_used(&version.version.version)).take(excess).cloned().collect()
 }
 
 #[cfg(test)]
@@ -98,8 +106,10 @@ mod tests {
     }
 
     fn kept(count: usize, limit: usize, wanted: &[&str]) -> Vec<String> {
-        let (keep, _) = split(versions(count), limit, |version| wanted.contains(&version));
-        keep.into_iter().map(|stored| stored.version.version).collect()
+        let go = superfluous(&versions(count), limit, |version| wanted.contains(&version));
+        let go: Vec<_> = go.into_iter().map(|stored| stored.version.version).collect();
+        let all = versions(count).into_iter().map(|stored| stored.version.version);
+        all.filter(|version| !go.contains(version)).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use keelson_api::{Association, Command};
 use keelson_core::names::document_name;
 use kube::ResourceExt as _;
 
-use super::usage::has_ended;
+use crate::index::association_of;
 
 /// Namespace and name of a Document, whether or not there is one.
 pub type DocumentKey = (String, String);
@@ -51,16 +51,22 @@ impl Referrers {
         library: &str,
         command: Option<&Command>,
     ) -> BTreeSet<DocumentKey> {
-        let mentions = command.filter(|command| !has_ended(command)).into_iter().flat_map(|command| {
+        let mut all = BTreeSet::new();
+        if let Some(command) = command {
             let (spec, status) = (&command.spec, command.status.clone().unwrap_or_default());
-            let version = status.document_version.unwrap_or_else(|| spec.document_version.clone());
-            // With the uid: one of the same name is another one.
-            let own = format!("{version} {}", command.uid().unwrap_or_default());
-            let called = status.called_documents.into_iter().map(|called| called.document);
-            let called = called.map(|document| ((document.namespace, document.name), document.revision));
-            mentions(namespace, library, &spec.document_name, &own).into_iter().chain(called)
-        });
-        self.look(Referrer::Command(namespace.into(), name.into()), mentions.collect())
+            if !command.has_ended() {
+                let version = status.document_version.unwrap_or_else(|| spec.document_version.clone());
+                // With the uid: one of the same name is another one.
+                let own = format!("{version} {}", command.uid().unwrap_or_default());
+                all.extend(mentions(namespace, library, &spec.document_name, &own));
+            }
+            // What an Association's run called stays in use until there is another one.
+            if !command.has_ended() || association_of(command).is_some() {
+                let called = status.called_documents.into_iter().map(|called| called.document);
+                all.extend(called.map(|document| ((document.namespace, document.name), document.revision)));
+            }
+        }
+        self.look(Referrer::Command(namespace.into(), name.into()), all)
     }
 
     fn look(&self, referrer: Referrer, now: BTreeSet<Mention>) -> BTreeSet<DocumentKey> {
@@ -122,5 +128,25 @@ mod tests {
         command.status = Some(serde_json::from_value(json!({ "status": "Success" })).unwrap());
         assert_eq!(names(referrers.command(KEY, "library", Some(&command))).len(), 2);
         assert!(referrers.command(KEY, "library", None).is_empty());
+    }
+
+    #[test]
+    fn what_a_run_of_an_association_called_is_named_until_the_run_is_gone() {
+        let referrers = Referrers::default();
+        let document =
+            json!({ "name": "web", "version": "1", "hash": "h", "revision": "web-v1", "namespace": "shop" });
+        let command: Command = serde_json::from_value(json!({
+            "metadata": { "ownerReferences": [
+                { "apiVersion": "keelson.dev/v1alpha1", "kind": "Association", "name": "a", "uid": "u", "controller": true },
+            ] },
+            "spec": { "documentName": "parent" },
+            "status": {
+                "status": "Success",
+                "calledDocuments": [{ "name": "web", "version": "$DEFAULT", "document": document }],
+            },
+        }))
+        .unwrap();
+        assert_eq!(names(referrers.command(KEY, "library", Some(&command))), ["shop/web"]);
+        assert_eq!(names(referrers.command(KEY, "library", None)), ["shop/web"]);
     }
 }

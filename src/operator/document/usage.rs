@@ -1,15 +1,16 @@
 //! Who uses which version of a Document: its own default and newest version, Associations that resolve to one, and
 //! Commands that have not ended, be it the document they run or one that this runs or downloads. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use keelson_api::{Association, Command, Document, DocumentStatus, DocumentVersion, RunStatus};
+use keelson_api::{Association, Command, Document, DocumentStatus, DocumentVersion};
 use keelson_core::names::document_name;
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt;
 
 use crate::documents::meant;
+use crate::index::association_of;
 
 /// How many users are told by name.
 const NAMED: usize = 5;
@@ -24,15 +25,15 @@ pub struct Users {
     pub default: bool,
     /// It is the newest version.
     pub latest: bool,
-    /// Associations that resolve to it, as `namespace/name`.
-    pub associations: Vec<String>,
+    /// Associations that resolve to it, or whose newest run called it.
+    pub associations: Vec<User>,
     /// Commands that have not ended.
-    pub commands: Vec<CommandUser>,
+    pub commands: Vec<User>,
 }
 
-/// A Command that uses a version.
+/// An Association or a Command that uses a version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommandUser {
+pub struct User {
     /// Its namespace.
     pub namespace: String,
     /// Its name.
@@ -50,9 +51,8 @@ impl fmt::Display for Users {
             (false, true) => "as the newest version",
             (false, false) => "",
         };
-        let associations = self.associations.iter().map(|name| format!("Association {name}"));
-        let commands =
-            self.commands.iter().map(|command| format!("Command {}/{}", command.namespace, command.name));
+        let associations = self.associations.iter().map(|user| format!("Association {user}"));
+        let commands = self.commands.iter().map(|user| format!("Command {user}"));
         let all: Vec<_> = associations.chain(commands).collect();
         let (named, more) = all.split_at(NAMED.min(all.len()));
         let users = match (named, more.len()) {
@@ -63,6 +63,22 @@ impl fmt::Display for Users {
         };
         let between = if role.is_empty() || users.is_empty() { "" } else { ", " };
         write!(formatter, "{role}{between}{users}")
+    }
+}
+
+impl User {
+    fn of(object: &impl ResourceExt) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -90,27 +106,36 @@ impl Subject<'_> {
         }
         for association in associations {
             if let Some(version) = self.of_association(association) {
-                let name =
-                    format!("{}/{}", association.namespace().unwrap_or_default(), association.name_any());
-                users(&mut usage, version).associations.push(name);
+                users(&mut usage, version).associations.push(User::of(&**association));
             }
         }
-        for command in commands.iter().filter(|command| !has_ended(command)) {
-            for version in self.of_command(command) {
-                users(&mut usage, version).add(command);
+        let runs = Runs::of(associations, commands);
+        for command in commands {
+            for version in self.called_by(command) {
+                users(&mut usage, version).add_caller(command, &runs);
+            }
+            if let Some(version) = self.run_by(command).filter(|_| !command.has_ended()) {
+                users(&mut usage, version).add_runner(command);
             }
         }
         for users in usage.values_mut() {
-            users.associations.sort();
-            users.commands.sort();
-            users.commands.dedup();
+            for all in [&mut users.associations, &mut users.commands] {
+                all.sort();
+                all.dedup();
+            }
         }
         usage.retain(|_, users| *users != Users::default());
         usage
     }
 
+    /// Whether a Command may have frozen any of its versions without saying so yet.
+    pub fn may_be_frozen_by(&self, command: &Command) -> bool {
+        let is_starting = began(command).is_none() && !command.has_ended();
+        is_starting && self.is_seen_from(&command.namespace().unwrap_or_default())
+    }
+
     /// The version that an Association resolves to.
-    pub fn of_association(&self, association: &Association) -> Option<&DocumentVersion> {
+    fn of_association(&self, association: &Association) -> Option<&DocumentVersion> {
         let spec = &association.spec;
         if association.metadata.deletion_timestamp.is_some()
             || !self.is_meant(&association.namespace().unwrap_or_default(), &spec.document_name)
@@ -120,56 +145,108 @@ impl Subject<'_> {
         meant(self.status, &spec.document_version)
     }
 
-    /// The versions that a Command uses: what it froze, or before that what it will resolve to.
-    pub fn of_command(&self, command: &Command) -> Vec<&DocumentVersion> {
-        let (spec, status) = (&command.spec, command.status.clone().unwrap_or_default());
-        let own = if !self.is_meant(&command.namespace().unwrap_or_default(), &spec.document_name) {
-            None
-        } else if let Some(number) = &status.document_version {
-            meant(self.status, number).filter(|version| Some(&version.hash) == status.document_hash.as_ref())
-        } else {
-            meant(self.status, &spec.document_version)
+    /// The version that a Command runs: what it froze, or before that what it will resolve to.
+    fn run_by(&self, command: &Command) -> Option<&DocumentVersion> {
+        let (spec, namespace) = (&command.spec, command.namespace().unwrap_or_default());
+        let Some((number, hash)) = began(command) else {
+            let is_meant = self.is_meant(&namespace, &spec.document_name);
+            return meant(self.status, &spec.document_version).filter(|_| is_meant);
         };
-        let namespace = self.document.namespace().unwrap_or_default();
-        let called = status.called_documents.iter().map(|called| &called.document);
-        let called = called.filter(|reference| reference.namespace == namespace);
-        own.into_iter()
-            .chain(called.filter_map(|reference| {
-                self.status.versions.iter().find(|version| version.revision == reference.revision)
-            }))
-            .collect()
+        // A Document of the name that the namespace was given since then takes nothing from what was frozen.
+        let is_named = self.is_named(&namespace, &spec.document_name);
+        meant(self.status, number).filter(|version| is_named && version.hash == hash)
+    }
+
+    /// The versions that the document of a Command runs or downloads.
+    fn called_by<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = &'a DocumentVersion> {
+        let called = command.status.iter().flat_map(|status| &status.called_documents);
+        let own = self.document.metadata.namespace.as_deref().unwrap_or_default();
+        let called = called.map(|called| &called.document).filter(move |document| document.namespace == own);
+        called.filter_map(|document| {
+            self.status.versions.iter().find(|version| version.revision == document.revision)
+        })
     }
 
     /// Whether a name means this Document in a namespace.
     fn is_meant(&self, namespace: &str, name: &str) -> bool {
+        let is_own = self.document.metadata.namespace.as_deref() == Some(namespace);
+        self.is_named(namespace, name) && (is_own || !(self.has_own)(namespace))
+    }
+
+    /// The same if the namespace has none of the name itself.
+    fn is_named(&self, namespace: &str, name: &str) -> bool {
+        self.is_seen_from(namespace)
+            && self.document.metadata.name.as_deref() == Some(document_name(name).as_str())
+    }
+
+    fn is_seen_from(&self, namespace: &str) -> bool {
         let own = self.document.metadata.namespace.as_deref().unwrap_or_default();
-        let seen = namespace == own || (own == self.library && !(self.has_own)(namespace));
-        seen && self.document.metadata.name.as_deref() == Some(document_name(name).as_str())
+        own == namespace || own == self.library
     }
 }
 
 impl Users {
     /// A Command of an Association that uses the same version is no news, and there may be one every minute.
-    fn add(&mut self, command: &Command) {
-        let namespace = command.namespace().unwrap_or_default();
-        let of_user = command.owner_references().iter().any(|owner| {
-            owner.kind == Association::kind(&())
-                && self.associations.contains(&format!("{namespace}/{}", owner.name))
-        });
-        if !of_user {
-            let (name, uid) = (command.name_any(), command.uid().unwrap_or_default());
-            self.commands.push(CommandUser { namespace, name, uid });
+    fn add_runner(&mut self, command: &Command) {
+        let uid = association_of(command).map(|owner| &owner.uid);
+        if !self.associations.iter().any(|user| Some(&user.uid) == uid) {
+            self.commands.push(User::of(command));
+        }
+    }
+
+    /// What a run of an Association called is told as used by the Association until another run has begun, so that
+    /// runs that follow each other are no news.
+    fn add_caller(&mut self, command: &Command, runs: &Runs<'_>) {
+        match runs.maker(command) {
+            Some(maker) if !command.has_ended() || runs.is_newest(command, maker) => {
+                self.associations.push(User::of(maker));
+            }
+            None if !command.has_ended() => self.commands.push(User::of(command)),
+            _ => {}
         }
     }
 }
 
-fn users<'a>(usage: &'a mut Usage, version: &DocumentVersion) -> &'a mut Users {
-    usage.entry(version.version.clone()).or_default()
+/// Associations that are not being deleted, each with the newest of its Commands that has begun.
+struct Runs<'a>(HashMap<String, (&'a Association, Option<&'a Command>)>);
+
+impl<'a> Runs<'a> {
+    fn of(associations: &'a [Arc<Association>], commands: &'a [Arc<Command>]) -> Self {
+        let living =
+            associations.iter().filter(|association| association.metadata.deletion_timestamp.is_none());
+        let mut runs: HashMap<_, (_, Option<&Command>)> = living
+            .map(|association| (association.uid().unwrap_or_default(), (&**association, None)))
+            .collect();
+        let age = |command: &Command| (command.creation_timestamp(), command.name_any());
+        for command in commands.iter().filter(|command| began(command).is_some()) {
+            let run = association_of(command).and_then(|owner| runs.get_mut(&owner.uid));
+            if let Some((_, newest)) = run
+                && newest.is_none_or(|newest| age(newest) < age(command))
+            {
+                *newest = Some(command);
+            }
+        }
+        Self(runs)
+    }
+
+    fn maker(&self, command: &Command) -> Option<&'a Association> {
+        self.0.get(&association_of(command)?.uid).map(|(association, _)| *association)
+    }
+
+    fn is_newest(&self, command: &Command, maker: &Association) -> bool {
+        let run = self.0.get(&maker.uid().unwrap_or_default());
+        run.and_then(|(_, newest)| *newest).is_some_and(|newest| newest.uid() == command.uid())
+    }
 }
 
-/// Whether a Command has ended.
-pub fn has_ended(command: &Command) -> bool {
-    command.status.as_ref().and_then(|status| status.status).is_some_and(RunStatus::is_terminal)
+/// Number and hash of the version that a Command froze, once it says so.
+fn began(command: &Command) -> Option<(&str, &str)> {
+    let status = command.status.as_ref()?;
+    Some((status.document_version.as_deref()?, status.document_hash.as_deref()?))
+}
+
+fn users<'a>(usage: &'a mut Usage, version: &DocumentVersion) -> &'a mut Users {
+    usage.entry(version.version.clone()).or_default()
 }
 
 #[cfg(test)]

@@ -82,8 +82,9 @@ fn what_a_called_document_calls_depends_on_the_parameters_it_is_given() {
 }
 
 #[test]
-fn a_document_that_is_not_there_is_left_out() {
-    assert_eq!(freeze(&shelf(&[]), document(&[run("a", "absent", &json!({}))])), Ok(Called::default()));
+fn a_document_that_is_not_there_is_left_out_and_told() {
+    let called = freeze(&shelf(&[]), document(&[run("a", "absent", &json!({}))]));
+    assert_eq!(called, Ok(Called { lacking: true, ..Called::default() }));
     assert_eq!(freeze(&shelf(&[]), document(&[script(30)])), Ok(Called::default()));
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use k8s_openapi::jiff::Timestamp;
-use keelson_api::{CalledDocument, CommandStatus, DocumentReference};
+use keelson_api::{CalledDocument, CommandStatus, DocumentReference, RunStatus};
 use serde_json::json;
 
 use super::*;
@@ -34,6 +34,7 @@ fn association(namespace: &str, version: &str) -> Arc<Association> {
     let spec = json!({ "documentName": "Web", "documentVersion": version });
     let mut association = Association::new("keep", serde_json::from_value(spec).unwrap());
     association.metadata.namespace = Some(namespace.into());
+    association.metadata.uid = Some(format!("uid-{namespace}"));
     Arc::new(association)
 }
 
@@ -106,38 +107,101 @@ fn commands_use_what_they_froze_until_they_have_ended() {
 
 #[test]
 fn a_document_that_a_running_command_calls_is_in_use() {
-    let reference = DocumentReference {
+    let mut calling = command("calling", "$DEFAULT", self::calling(RunStatus::InProgress));
+    calling.spec.document_name = "other".into();
+    assert_eq!(said(&document("shop"), &[], vec![calling])[1], "2 by Command shop/calling");
+}
+
+/// A Command that the Association `shop/keep` made, the nth.
+fn run(number: u8, status: CommandStatus) -> Command {
+    let mut command = command(&format!("run-{number}"), "$DEFAULT", status);
+    command.metadata.creation_timestamp = Some(Time(Timestamp::from_second(number.into()).unwrap()));
+    command.metadata.owner_references = Some(vec![OwnerReference {
+        kind: "Association".into(),
+        name: "keep".into(),
+        uid: "uid-shop".into(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    }]);
+    command
+}
+
+#[test]
+fn commands_of_an_association_are_told_only_where_it_has_gone_on_to_another_version() {
+    let others = [association("shop", "2")];
+    assert_eq!(
+        said(&document("shop"), &others, vec![run(1, began_with("2"))])[1],
+        "2 by Association shop/keep"
+    );
+    assert_eq!(
+        said(&document("shop"), &others, vec![run(1, began_with("1"))])[0],
+        "1 as the default version, by Command shop/run-1"
+    );
+}
+
+/// What a Command says that runs another document, which calls version 2 of `web`.
+fn calling(state: RunStatus) -> CommandStatus {
+    let mut status = CommandStatus { status: Some(state), ..began_with("7") };
+    let document = DocumentReference {
         name: "web".into(),
         version: "2".into(),
         hash: "hash-2".into(),
         revision: "web-v2".into(),
         namespace: "shop".into(),
     };
-    let mut status = began_with("7");
-    status.called_documents =
-        vec![CalledDocument { name: "web".into(), version: "stable".into(), document: reference }];
-    let mut calling = command("calling", "$DEFAULT", status);
-    calling.spec.document_name = "other".into();
-    assert_eq!(said(&document("shop"), &[], vec![calling])[1], "2 by Command shop/calling");
+    status.called_documents = vec![CalledDocument { name: "web".into(), version: "stable".into(), document }];
+    status
 }
 
 #[test]
-fn commands_of_an_association_are_told_only_where_it_has_gone_on_to_another_version() {
-    let owned = |number: &str| {
-        let mut command = command("run", number, began_with(number));
-        command.metadata.owner_references = Some(vec![OwnerReference {
-            kind: "Association".into(),
-            name: "keep".into(),
-            ..OwnerReference::default()
-        }]);
-        command
-    };
-    let others = [association("shop", "2")];
-    assert_eq!(said(&document("shop"), &others, vec![owned("2")])[1], "2 by Association shop/keep");
+fn runs_of_an_association_that_call_the_same_at_every_tick_are_no_news() {
+    let mut other = Association::clone(&association("shop", "$DEFAULT"));
+    other.spec.document_name = "other".into();
+    let others = [Arc::new(other)];
+    let said = |commands| said(&document("shop"), &others, commands)[1].clone();
+    let made = || run(2, CommandStatus::default());
+    let ended = || run(1, calling(RunStatus::Success));
+    let by_association = "2 by Association shop/keep";
+    assert_eq!(said(vec![run(1, calling(RunStatus::InProgress))]), by_association);
+    assert_eq!(said(vec![ended()]), by_association, "between two ticks");
+    assert_eq!(said(vec![ended(), made()]), by_association, "the next one has not begun");
+    assert_eq!(said(vec![ended(), run(2, calling(RunStatus::InProgress))]), by_association);
+    let calls_nothing = CommandStatus { status: Some(RunStatus::Success), ..began_with("8") };
     assert_eq!(
-        said(&document("shop"), &others, vec![owned("1")])[0],
-        "1 as the default version, by Command shop/run"
+        said(vec![ended(), run(2, calls_nothing)]),
+        "3 as the newest version",
+        "it calls another one now"
     );
+}
+
+#[test]
+fn what_runs_of_an_association_that_is_gone_call_is_used_until_they_have_ended() {
+    let said = |state| said(&document("shop"), &[], vec![run(1, calling(state))])[1].clone();
+    assert_eq!(said(RunStatus::InProgress), "2 by Command shop/run-1");
+    assert_eq!(said(RunStatus::Failed), "3 as the newest version");
+}
+
+#[test]
+fn what_was_frozen_from_the_library_stays_in_use_when_the_namespace_gets_a_document_of_the_name() {
+    let mut command = command("running", "$DEFAULT", began_with("2"));
+    command.metadata.namespace = Some("own".into());
+    assert_eq!(said(&document("library"), &[], vec![command])[1], "2 by Command own/running");
+}
+
+#[test]
+fn a_command_that_is_starting_may_have_frozen_any_version_that_it_sees() {
+    let (own, library) = (document("shop"), document("library"));
+    let may = |document: &Document, status| {
+        let status_of_document = document.status.clone().unwrap();
+        let subject =
+            Subject { document, status: &status_of_document, library: "library", has_own: &|_| false };
+        subject.may_be_frozen_by(&command("c", "$DEFAULT", status))
+    };
+    assert!(may(&own, CommandStatus::default()) && may(&library, CommandStatus::default()));
+    assert!(!may(&document("elsewhere"), CommandStatus::default()));
+    assert!(!may(&own, began_with("1")), "it says what it froze");
+    let refused = CommandStatus { status: Some(RunStatus::Failed), ..CommandStatus::default() };
+    assert!(!may(&own, refused));
 }
 
 #[test]
