@@ -138,14 +138,19 @@ fn stream_digest(stream: &StreamRecord) -> StreamDigest {
 }
 
 /// Cuts the steps' long texts, all to the same length, until the result fits a message. The archive has the
-/// whole.
+/// whole. More Associations than fit stand for all of them.
 fn fitting(mut result: RunResult) -> RunResult {
     let mut limit = STREAM_LIMIT;
     while result.encoded_len() > RESULT_LIMIT && limit > 0 {
         limit /= 2;
         for step in &mut result.steps {
-            for text in [&mut step.standard_output, &mut step.standard_error] {
+            for text in [&mut step.standard_output, &mut step.standard_error, &mut step.output] {
                 *text = if limit < 64 { String::new() } else { truncate(text.as_bytes(), limit) };
+            }
+            if let Some(refresh) = &mut step.refresh_associations
+                && refresh.encoded_len() > limit
+            {
+                refresh.names.clear();
             }
         }
     }
@@ -198,5 +203,18 @@ mod tests {
         let result = ended(SUBJECT, run);
         assert!(result.encoded_len() <= RESULT_LIMIT);
         assert!(result.steps[499].standard_output.ends_with("--output truncated--"));
+    }
+
+    #[test]
+    fn a_result_that_is_long_in_all_that_a_document_decides_still_fits_a_message() {
+        let mut run = progress(StepStatus::Success, true);
+        let names = vec!["n".repeat(64 * 1024)];
+        let refreshing = StepRecord { refresh_associations: Some(names), ..step("a", StepStatus::Success) };
+        let printing = StepRecord { output: "x".repeat(2500), ..step("a", StepStatus::Success) };
+        run.steps = [vec![refreshing; 100], vec![printing; 3500]].concat();
+        let result = ended(SUBJECT, run);
+        assert!(result.encoded_len() <= RESULT_LIMIT, "{}", result.encoded_len());
+        assert_eq!(result.steps[0].refresh_associations.as_ref().unwrap().names.len(), 0);
+        assert!(result.steps[100].output.ends_with("--output truncated--"));
     }
 }
