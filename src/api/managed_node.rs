@@ -137,7 +137,7 @@ pub struct AgentStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub previous_boot_id: String,
     /// Associations that are to run on this node again, as runs on it have asked by aws:refreshAssociation. Each
-    /// stays for a day; its Association knows which it has answered.
+    /// counts for a day; its Association knows which it has answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refresh_requests: Vec<RefreshRequest>,
 }
