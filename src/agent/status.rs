@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -48,10 +49,7 @@ pub enum Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    /// The daemon's version and process. An update of another version reads these two and `link`.
-    #[serde(default)]
     version: String,
-    #[serde(default)]
     pid: u32,
     node: String,
     link: Link,
@@ -109,16 +107,21 @@ pub struct Daemon {
 
 /// The daemon with this state folder; nothing if none runs. One that has just been started may still be shown with
 /// what the one before it told.
+///
+/// An update asks this of daemons of other versions, so it relies on no more of the file than it needs: `version`,
+/// `pid` and that `link` has `connected`.
 pub fn daemon(state: &Path) -> Option<Daemon> {
     if !state_lock::is_held(state) {
         return None;
     }
-    let record = read_record(state).ok().flatten();
-    Some(record.map_or(Daemon { pid: 0, version: String::new(), connected: false }, |record| Daemon {
-        pid: record.pid,
-        version: record.version,
-        connected: matches!(record.link, Link::Connected { .. }),
-    }))
+    let text = files::read(&state.join("status.json")).ok().flatten().unwrap_or_default();
+    let told: Value = serde_json::from_slice(&text).unwrap_or_default();
+    let pid = told.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
+    Some(Daemon {
+        pid: pid.unwrap_or_default(),
+        version: told.get("version").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        connected: told.pointer("/link/connected").is_some(),
+    })
 }
 
 /// How the agent with this state folder stands.

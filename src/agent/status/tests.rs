@@ -80,6 +80,10 @@ fn a_daemon_tells_what_it_is_only_while_it_runs() {
     assert_eq!(daemon(state.path()), None);
     let _lock = state_lock::take(state.path()).unwrap();
     assert_eq!(daemon(state.path()), Some(Daemon { pid: 7, version: "1.2.3".into(), connected: true }));
-    std::fs::write(state.path().join("status.json"), "of another version").unwrap();
-    assert_eq!(daemon(state.path()).map(|daemon| daemon.connected), Some(false));
+    let other_version =
+        r#"{"version": "9.0.0", "pid": 8, "link": {"connected": {"through": "g"}}, "tasks": {}}"#;
+    std::fs::write(state.path().join("status.json"), other_version).unwrap();
+    assert_eq!(daemon(state.path()), Some(Daemon { pid: 8, version: "9.0.0".into(), connected: true }));
+    std::fs::write(state.path().join("status.json"), "no status").unwrap();
+    assert_eq!(daemon(state.path()), Some(Daemon { pid: 0, version: String::new(), connected: false }));
 }
