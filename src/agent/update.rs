@@ -90,10 +90,10 @@ impl std::fmt::Display for Outcome {
 
 /// An update under way; there is one at a time.
 #[derive(Debug)]
-pub struct Update<S = Systemd> {
+pub struct Update {
     state: PathBuf,
     installation: Installation,
-    service: S,
+    service: Systemd,
     installed: Version,
     _lock: File,
 }
@@ -101,12 +101,7 @@ pub struct Update<S = Systemd> {
 impl Update {
     /// Begins an update of the agent with this state folder, once an earlier one that was cut short has ended.
     pub fn begin(state: &Path) -> Result<Self, UpdateError> {
-        Self::of(state, Installation::of(&Systemd::program()?), Systemd::new(state))
-    }
-}
-
-impl<S: Service> Update<S> {
-    fn of(state: &Path, installation: Installation, service: S) -> Result<Self, UpdateError> {
+        let (installation, service) = (Installation::of(&Systemd::program()?), Systemd::new(state));
         let lock = try_lock(state)?.ok_or(UpdateError::UnderWay)?;
         match trial::recover(&installation, &service) {
             // Either way that one has ended, and there is a program to update.
@@ -152,7 +147,7 @@ impl<S: Service> Update<S> {
     }
 }
 
-impl<S> Drop for Update<S> {
+impl Drop for Update {
     /// A program that was not installed, or not fetched whole, is not left behind; if it is, the next update removes it.
     fn drop(&mut self) {
         let _ = self.installation.discard_staged();

@@ -174,6 +174,27 @@ fn a_step_replaces_the_agent_and_says_by_what() {
 }
 
 #[test]
+fn awss_own_document_updates_this_agent_from_the_gateway() {
+    let mut machine = Machine::new();
+    machine.run.parameters = json!({"version": "", "allowDowngrade": "false"});
+    let properties = json!({
+        "agentName": "amazon-ssm-agent",
+        "source": "https://s3.{Region}.amazonaws.com/amazon-ssm-{Region}/ssm-agent-manifest.json",
+        "allowDowngrade": "{{ allowDowngrade }}",
+        "targetVersion": "{{ version }}",
+    });
+    let ended = machine.run.run(&json!({
+        "schemaVersion": "1.2",
+        "parameters": {
+            "version": {"type": "String", "default": ""},
+            "allowDowngrade": {"type": "String", "default": "false", "allowedValues": ["true", "false"]},
+        },
+        "runtimeConfig": {"aws:updateSsmAgent": {"properties": [properties]}},
+    }));
+    assert!(ended.output(0).contains("this server is not enrolled"), "{}", ended.output(0));
+}
+
+#[test]
 fn what_is_not_to_be_installed_leaves_everything_as_it_was() {
     let machine = Machine::new();
     let version = env!("CARGO_PKG_VERSION");

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::installation::{Installation, Trial};
-use super::service::{Service, ServiceError};
+use super::service::Service;
 use crate::files::FileError;
 
 /// How often the daemon is looked at.
@@ -166,7 +166,7 @@ pub enum RecoverError {
 /// Ends a trial whose watcher has died: waits once more whether the new program works. True if it stays.
 pub fn recover(installation: &Installation, service: &impl Service) -> Result<Option<bool>, RecoverError> {
     let Some(trial) = installation.trial()? else { return Ok(None) };
-    let installed: Result<_, ServiceError> = service.version_of(installation.program());
+    let installed = service.version_of(installation.program());
     if installed.is_ok_and(|version| version.to_string() == trial.from) {
         // The watcher died before it had replaced the program, or after it had put the previous one back.
         if connected(service, BACK_LIMIT, &|_, version| version == trial.from).is_none() {

@@ -6,6 +6,7 @@ use semver::Version;
 
 use super::*;
 use crate::status::Daemon;
+use crate::update::service::ServiceError;
 
 /// A machine in memory. Its programs are files that hold a version, and behind it how their daemon behaves.
 struct Machine {
