@@ -66,4 +66,4 @@ pub use platform::Platform;
 pub use plugin_inputs::{InputsError, check_properties_id, input, refresh_associations};
 pub use session::{Session, SessionType};
 pub use shell_script::{ScriptInputs, script_timeout, strict_arguments};
-pub use text::{from_value, parse, parse_value};
+pub use text::{from_value, parse, parse_manifest, parse_value};

@@ -49,7 +49,7 @@ impl Form {
 
     /// Checks text that is kept as it is.
     pub(crate) fn check_text(self, content: &str) -> Result<(), Errors> {
-        text::check_size(content.len())?;
+        text::check_size(content.len(), text::LARGEST)?;
         if content.trim().is_empty() {
             return Err(Errors::one("", "the document is empty"));
         }

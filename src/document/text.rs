@@ -12,7 +12,9 @@ use crate::errors::{Errors, described};
 use crate::locations::Position;
 use crate::read;
 
-use bounds::{DEEPEST, LARGEST};
+use bounds::DEEPEST;
+pub(crate) use bounds::LARGEST;
+pub(crate) use yaml::Dialect;
 
 /// Begins what is wrong with text that is no YAML.
 pub(crate) const NEITHER: &str = "the document is neither JSON (which begins with '{') nor valid YAML: ";
@@ -29,65 +31,69 @@ pub fn from_value(value: Value) -> Result<Document, Errors> {
     read::document(value)
 }
 
-/// Reads any JSON or YAML by the rules of documents, such as a manifest that holds one.
+/// Reads any JSON or YAML by the rules of documents.
 pub fn parse_value(text: &str) -> Result<Value, Errors> {
     read_tree(text, Ok)
+}
+
+/// Reads a Kubernetes manifest, which may hold many documents, as kubectl does: in YAML `yes` is a boolean and `0755` a
+/// number, other than in documents.
+pub fn parse_manifest(text: &str) -> Result<Value, Errors> {
+    json_or_yaml(text.trim_start_matches('\u{feff}'), Dialect::Manifest)
 }
 
 /// Reads text as JSON or YAML and checks what it says; problems get their places.
 pub(crate) fn read_tree<T>(text: &str, check: impl FnOnce(Value) -> Result<T, Errors>) -> Result<T, Errors> {
     let text = text.trim_start_matches('\u{feff}');
-    check_size(text.len())?;
-    check(json_or_yaml(text, true)?).map_err(|errors| errors.located(text))
+    check(json_or_yaml(text, Dialect::Document)?).map_err(|errors| errors.located(text))
 }
 
 /// Checks that text is JSON or YAML, with tags of any kind.
 pub(crate) fn check_template(text: &str) -> Result<(), Errors> {
-    match json_or_yaml(text.trim_start_matches('\u{feff}'), false)? {
+    match json_or_yaml(text.trim_start_matches('\u{feff}'), Dialect::Template)? {
         Value::Object(_) => Ok(()),
         other => Err(Errors::one("", format!("expected an object, found {}", described(&other)))),
     }
 }
 
-pub(crate) fn check_size(bytes: usize) -> Result<(), Errors> {
-    if bytes > LARGEST {
-        return Err(Errors::one(
-            "",
-            format!("the document has {bytes} bytes: at most {LARGEST} are allowed"),
-        ));
+pub(crate) fn check_size(bytes: usize, largest: usize) -> Result<(), Errors> {
+    if bytes > largest {
+        let message = format!("the document has {bytes} bytes: at most {largest} are allowed");
+        return Err(Errors::one("", message));
     }
     Ok(())
 }
 
 /// Checks the bounds of a value that did not come from text.
 pub(crate) fn check_value(value: &Value) -> Result<(), Errors> {
-    check_size(bounds::json_length(value))?;
+    check_size(bounds::json_length(value), LARGEST)?;
     if bounds::is_deeper(value, DEEPEST) {
         return Err(Errors::one("", bounds::too_deep()));
     }
     Ok(())
 }
 
-fn json_or_yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
-    if text.trim_start().starts_with('{') { json(text) } else { yaml(text, tags_are_refused) }
+fn json_or_yaml(text: &str, dialect: Dialect) -> Result<Value, Errors> {
+    check_size(text.len(), dialect.largest())?;
+    if text.trim_start().starts_with('{') { json(text, dialect.largest()) } else { yaml(text, dialect) }
 }
 
-fn json(text: &str) -> Result<Value, Errors> {
-    json::read(text).map_err(|error| {
+fn json(text: &str, largest: usize) -> Result<Value, Errors> {
+    json::read(text, largest).map_err(|error| {
         let message = format!("the document is not valid JSON: {}", json::reason(&error));
         Errors::at("", message, Position::new(error.line(), json::column(text, &error)))
     })
 }
 
-/// Reads YAML; tags that say more than JSON can are refused, or else without meaning.
-pub(crate) fn yaml(text: &str, tags_are_refused: bool) -> Result<Value, Errors> {
-    yaml::read(text, tags_are_refused)
+/// Reads YAML of any size.
+pub(crate) fn yaml(text: &str, dialect: Dialect) -> Result<Value, Errors> {
+    yaml::read(text, dialect)
         .map_err(|fault| Errors::at("", format!("{NEITHER}{}", fault.reason), Position::of(fault.mark)))
 }
 
 /// Reads a JSON object none of whose objects has a key twice.
 pub(crate) fn json_object(text: &str) -> Result<Map<String, Value>, String> {
-    match json::read(text) {
+    match json::read(text, LARGEST) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(format!("expected a JSON object, found {}", described(&other))),
         Err(error) => Err(format!("expected a JSON object: {error}")),

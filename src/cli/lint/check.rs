@@ -2,7 +2,7 @@
 
 use keelson_document::lint::{Rule, Warning, warnings};
 use keelson_document::{
-    Content, DocumentType, Errors, Locations, Position, Problem, from_value_as, parse_as, parse_value,
+    Content, DocumentType, Errors, Locations, Position, Problem, from_value_as, parse_as, parse_manifest,
 };
 use serde_json::Value;
 
@@ -48,11 +48,35 @@ pub fn text(file: &str, text: &str, settings: &Settings<'_>) -> Checked {
     checked
 }
 
-/// Whether a file of a folder is one that anybody would want to be checked.
+/// Whether a file of a folder is one that anybody would want to be checked. Documents in a template of `CloudFormation`
+/// are whole only once it is put to use.
 fn may_hold_a_document(text: &str) -> bool {
-    text.contains("schemaVersion") && (text.contains("mainSteps") || text.contains("runtimeConfig"))
-        || text.contains("sessionType")
-        || text.contains("keelson.dev/")
+    let has = |word| text.contains(word);
+    (has("schemaVersion") && (has("mainSteps") || has("runtimeConfig"))
+        || has("sessionType")
+        || has("keelson.dev/"))
+        && !text.lines().any(|line| line.starts_with("AWSTemplateFormatVersion"))
+}
+
+/// Whether a value of a file of a folder is meant to be a document, and not something that has one in it.
+fn is_document(value: &Value) -> bool {
+    ["schemaVersion", "mainSteps", "runtimeConfig", "sessionType"].iter().any(|key| has_key(value, key))
+}
+
+fn has_key(value: &Value, key: &str) -> bool {
+    value.as_object().is_some_and(|object| object.keys().any(|name| name.eq_ignore_ascii_case(key)))
+}
+
+/// What to do about a text that is no YAML because it is a template of Helm.
+fn with_mend(problem: Problem, text: &str) -> Problem {
+    let is_template =
+        ["{{-", "-}}", "{{ .", "{{.", "{{ include", "{{ if"].iter().any(|mark| text.contains(mark));
+    if !is_template {
+        return problem;
+    }
+    let message =
+        format!("{}; check a template of Helm by helm template ... | keelson lint -", problem.message);
+    Problem { message, ..problem }
 }
 
 /// Checks one YAML or JSON document.
@@ -66,18 +90,20 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn check(&mut self) {
         let text = &self.piece.text;
-        match (parse_value(text), self.settings.document_type) {
+        match (parse_manifest(text), self.settings.document_type) {
             (Ok(value), _) if manifest::is_object(&value) => {
                 for (prefix, manifest) in manifest::documents(&value) {
                     self.manifest(&prefix, manifest);
                 }
             }
+            (Ok(value), None) if !self.settings.is_named && !is_document(&value) => {}
             (Ok(value), document_type) => self.document(document_type.unwrap_or_else(|| guessed(&value))),
             // Such as a template with tags, or a calendar.
             (Err(_), Some(document_type)) => self.document(document_type),
             (Err(errors), None) => {
                 self.checked.documents += 1;
-                self.report(Outcome { errors: errors.0, warnings: Vec::new() });
+                let errors = errors.0.into_iter().map(|problem| with_mend(problem, text)).collect();
+                self.report(Outcome { errors, warnings: Vec::new() });
             }
         }
     }
@@ -189,13 +215,10 @@ impl Outcome {
 
 /// The type that a document's form makes one think of.
 fn guessed(value: &Value) -> DocumentType {
-    let has = |key: &str| {
-        value.as_object().is_some_and(|object| object.keys().any(|name| name.eq_ignore_ascii_case(key)))
-    };
     match value.get("schemaVersion").and_then(Value::as_str) {
         Some("0.3") => DocumentType::Automation,
-        _ if has("sessionType") => DocumentType::Session,
-        _ if has("packages") && has("files") => DocumentType::Package,
+        _ if has_key(value, "sessionType") => DocumentType::Session,
+        _ if has_key(value, "packages") && has_key(value, "files") => DocumentType::Package,
         _ => DocumentType::Command,
     }
 }

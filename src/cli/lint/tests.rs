@@ -121,6 +121,43 @@ fn documents_are_found_in_lists() {
 }
 
 #[test]
+fn words_of_a_manifest_are_what_kubectl_makes_of_them() {
+    let step = "mainSteps: [{name: a, action: 'aws:runDocument'}]\n";
+    let content = format!("schemaVersion: '2.2'\n{step}parameters:\n  p: {{type: String, default: yes}}\n");
+    assert_eq!(places(&content), ["a.yaml:4:3: warning: parameters.p"], "of a plain document they are texts");
+    let found = findings(&manifest(&content, ""));
+    assert!(found[0].contains(".default: a String needs a string as its default, found the boolean true"));
+    let text = format!(
+        "kind: Document\napiVersion: keelson.dev/v1alpha1\nspec:\n  content: |\n{}",
+        indented(&content)
+    );
+    assert_eq!(places(&text), ["a.yaml:8:7: warning: spec.content.parameters.p"]);
+}
+
+#[test]
+fn a_list_may_be_larger_than_a_document() {
+    let content = serde_json::json!({"schemaVersion": "2.2", "description": "x".repeat(100_000)});
+    let item = serde_json::json!({"kind": "Document", "apiVersion": "keelson.dev/v1alpha1", "spec": {"content": content}});
+    let list = serde_json::json!({"kind": "List", "apiVersion": "v1", "items": [item, item, item]});
+    let found = places(&list.to_string());
+    assert_eq!(found.len(), 3);
+    assert!(found[2].ends_with("error: items[2].spec.content.mainSteps"), "{found:?}");
+}
+
+#[test]
+fn a_template_is_no_document_yet() {
+    let template = "apiVersion: keelson.dev/v1alpha1\nkind: Document\nmetadata: {name: {{ .Values.name }}}\n";
+    let found = findings(template);
+    assert!(found[0].ends_with("helm template ... | keelson lint -"), "{found:?}");
+    let in_folder = Settings { is_named: false, ..NAMED };
+    let embedded =
+        format!("AWSTemplateFormatVersion: '2010-09-09'\nResources: {{a: !Ref b}}\nx:\n{}", indented(BAD));
+    assert!(check::text("a.yaml", &embedded, &in_folder).findings.is_empty());
+    let message = serde_json::json!({"content": {"schemaVersion": "2.2", "mainSteps": []}});
+    assert!(check::text("a.json", &message.to_string(), &in_folder).findings.is_empty());
+}
+
+#[test]
 fn a_rule_can_be_left_out() {
     let settings = Settings { allowed: &[Rule::NoSetE], ..NAMED };
     assert_eq!(shown(check::text("a.yaml", HARMFUL, &settings).findings), [""; 0]);

@@ -58,7 +58,8 @@ fn given(parameters: &Value) -> Result<Map<String, Value>, CalledValuesError> {
         Value::Null => Ok(Map::new()),
         Value::Object(values) => Ok(values.clone()),
         Value::String(written) => {
-            let read = serde_json::from_str(written).or_else(|_| text::yaml(written, true));
+            let read =
+                serde_json::from_str(written).or_else(|_| text::yaml(written, text::Dialect::Document));
             match read.map_err(|errors| unreadable(&errors))? {
                 Value::Null => Ok(Map::new()),
                 Value::Object(values) => Ok(values),

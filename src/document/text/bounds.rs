@@ -7,6 +7,8 @@ use serde_json::Value;
 /// The largest document that is read, in bytes of its text, and of its canonical JSON. AWS allows 64 KiB; the largest
 /// published ones have 84.
 pub(crate) const LARGEST: usize = 256 * 1024;
+/// The largest text of manifests, in bytes: room for a list of a great many documents.
+pub(super) const LARGEST_MANIFEST: usize = 16 * 1024 * 1024;
 /// How deeply lists and objects may be nested.
 pub(crate) const DEEPEST: usize = 64;
 
@@ -19,11 +21,14 @@ const COMMA: usize = 1;
 const COLON: usize = 1;
 
 /// What a document that is being read may still take.
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct Budget {
+    largest: usize,
+    left: Cell<usize>,
+}
 
 impl Budget {
-    pub(super) fn new() -> Self {
-        Self(Cell::new(LARGEST))
+    pub(super) fn new(largest: usize) -> Self {
+        Self { largest, left: Cell::new(largest) }
     }
 
     /// Takes what a value has as JSON, for a list or object only what is around its content, or says that there is too
@@ -52,10 +57,10 @@ impl Budget {
     }
 
     fn take(&self, bytes: usize) -> Result<(), String> {
-        let left = self.0.get().checked_sub(bytes).ok_or_else(|| {
-            format!("as JSON, with its aliases replaced, the document has more than {LARGEST} bytes")
+        let left = self.left.get().checked_sub(bytes).ok_or_else(|| {
+            format!("as JSON, with its aliases replaced, the document has more than {} bytes", self.largest)
         })?;
-        self.0.set(left);
+        self.left.set(left);
         Ok(())
     }
 }

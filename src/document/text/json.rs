@@ -7,8 +7,9 @@ use serde_json::{Map, Number, Value};
 
 use super::bounds::{Budget, DEEPEST, too_deep};
 
-pub(super) fn read(text: &str) -> serde_json::Result<Value> {
-    let budget = Budget::new();
+/// Reads a text whose value is at most `largest` bytes of JSON.
+pub(super) fn read(text: &str, largest: usize) -> serde_json::Result<Value> {
+    let budget = Budget::new(largest);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Builder { budget: &budget, left: DEEPEST }.deserialize(&mut deserializer)?;
     deserializer.end()?;

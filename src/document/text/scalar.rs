@@ -26,6 +26,46 @@ pub(super) fn resolve(text: Cow<'_, str>) -> Result<Value, String> {
     }
 }
 
+/// The value of a plain word as kubectl, Helm and Kustomize read it, by YAML 1.1: `yes` is no text there, and neither are
+/// `0755` and `1_000`.
+pub(super) fn resolve_as_kubectl(text: Cow<'_, str>) -> Result<Value, String> {
+    match &*text {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Ok(Value::Bool(true)),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Ok(Value::Bool(false)),
+        _ => {}
+    }
+    if !text.starts_with(|first: char| first.is_ascii_digit() || "+-".contains(first)) {
+        return resolve(text);
+    }
+    let plain = text.replace('_', "");
+    if let Some(number) = with_leading_zero(&plain) {
+        return Ok(number);
+    }
+    match resolve(Cow::from(plain))? {
+        Value::String(_) => Ok(Value::String(text.into_owned())),
+        number => Ok(number),
+    }
+}
+
+/// The number that a word is which begins with `0` and, in YAML 1.1, has another radix for that where its digits allow.
+fn with_leading_zero(text: &str) -> Option<Value> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = unsigned.strip_prefix('0').filter(|digits| !digits.is_empty())?;
+    let (radix, digits) = match digits.split_at_checked(1) {
+        Some(("x" | "X", rest)) => (16, rest),
+        Some(("o" | "O", rest)) => (8, rest),
+        Some(("b" | "B", rest)) => (2, rest),
+        _ => (8, digits),
+    };
+    if let Ok(value) = u32::from_str_radix(digits, radix)
+        && !digits.starts_with('+')
+    {
+        let value = i64::from(value);
+        return Some(if text.starts_with('-') { -value } else { value }.into());
+    }
+    is_decimal(unsigned).then(|| text.parse::<f64>().ok().map(Value::from))?
+}
+
 fn is_not_finite(text: &str) -> bool {
     matches!(text.trim_start_matches(['+', '-']), ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN")
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::*;
 
 const STEPS: &str =
@@ -139,7 +141,7 @@ fn yaml_is_read_as_another_reader_reads_it() {
         "%YAML 1.2\n---\na: 1\n...\n",
     ] {
         assert_eq!(
-            yaml::read(text, true).map_err(|fault| fault.reason),
+            yaml::read(text, Dialect::Document).map_err(|fault| fault.reason),
             Ok(with_another_reader(text).unwrap()),
             "{text}"
         );
@@ -163,4 +165,36 @@ fn yaml_that_says_what_json_cannot_is_refused_where_it_does() {
         assert!(refused.starts_with(NEITHER) && refused.contains(reason), "{refused}");
     }
     assert!(check_template("a: !Ref b\nc: !Sub [x, {d: !GetAtt e.f}]\n").is_ok());
+}
+
+#[test]
+fn a_manifest_is_read_as_kubectl_reads_it() {
+    for (word, value) in [
+        ("yes", json!(true)),
+        ("Off", json!(false)),
+        ("n", json!(false)),
+        ("true", json!(true)),
+        ("0755", json!(493)),
+        ("-010", json!(-8)),
+        ("0b11", json!(3)),
+        ("0x1F", json!(31)),
+        ("0899", json!(899.0)),
+        ("1_000", json!(1000)),
+        ("12", json!(12)),
+        ("0", json!(0)),
+        ("1_a", json!("1_a")),
+        ("2020-01-01", json!("2020-01-01")),
+        ("12:30", json!("12:30")),
+        ("'yes'", json!("yes")),
+        ("yesterday", json!("yesterday")),
+    ] {
+        assert_eq!(parse_manifest(&format!("a: {word}")).unwrap()["a"], value, "{word}");
+    }
+}
+
+#[test]
+fn manifests_may_be_larger_than_a_document() {
+    let list = format!("items: [{}]", "x, ".repeat(LARGEST));
+    assert!(parse_manifest(&list).is_ok());
+    assert!(parse_value(&list).is_err());
 }

@@ -2,6 +2,7 @@
 //! fast as through a general deserializer, and the agent carries no more of one than it needs.
 //!
 //! Other than the core schema has it, numbers with leading zeros are text (`0755`), as their author most likely meant.
+//! Manifests are read as kubectl reads them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,12 +10,30 @@ use std::collections::BTreeMap;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
-use super::bounds::{Budget, DEEPEST, is_deeper, too_deep};
-use super::scalar::resolve;
+use super::bounds::{Budget, DEEPEST, LARGEST, LARGEST_MANIFEST, is_deeper, too_deep};
+use super::scalar::{resolve, resolve_as_kubectl};
 
 /// How many aliases a document may have.
 const MOST_ALIASES: usize = 1_000;
 const MERGE: &str = "<<";
+
+/// What a text is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// A document. Tags that are not of the core schema are refused.
+    Document,
+    /// A document whose tags mean something to others, and nothing here.
+    Template,
+    /// Kubernetes manifests, with words as kubectl reads them.
+    Manifest,
+}
+
+impl Dialect {
+    /// The most bytes of a text, and of its value as JSON.
+    pub(super) fn largest(self) -> usize {
+        if self == Self::Manifest { LARGEST_MANIFEST } else { LARGEST }
+    }
+}
 
 /// What is wrong with a text, and where.
 pub(super) struct Fault {
@@ -29,17 +48,17 @@ impl From<ScanError> for Fault {
     }
 }
 
-/// Reads the only document of a text. Tags that are not of the core schema are refused, or else without meaning.
-pub(super) fn read(text: &str, tags_are_refused: bool) -> Result<Value, Fault> {
+/// Reads the only document of a text.
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Value, Fault> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     let mut builder = Builder {
         parser: Parser::new_from_str_with_options(text, options),
-        budget: Budget::new(),
-        anchored: Budget::new(),
+        budget: Budget::new(dialect.largest()),
+        anchored: Budget::new(dialect.largest()),
         anchors: BTreeMap::new(),
         aliases: 0,
-        tags_are_refused,
+        dialect,
     };
     builder.document()
 }
@@ -52,7 +71,7 @@ struct Builder<'a> {
     /// The values of anchors, by their number.
     anchors: BTreeMap<usize, Value>,
     aliases: usize,
-    tags_are_refused: bool,
+    dialect: Dialect,
 }
 
 impl<'a> Builder<'a> {
@@ -200,16 +219,17 @@ impl<'a> Builder<'a> {
                 false
             }
         };
-        if is_plain {
-            resolve(text).map_err(|reason| fault(reason, span))
-        } else {
-            Ok(Value::String(text.into_owned()))
-        }
+        let value = match (is_plain, self.dialect) {
+            (false, _) => Ok(Value::String(text.into_owned())),
+            (true, Dialect::Manifest) => resolve_as_kubectl(text),
+            (true, _) => resolve(text),
+        };
+        value.map_err(|reason| fault(reason, span))
     }
 
     fn check_tag(&self, tag: Option<&Tag>, allowed: &str, span: Span) -> Result<(), Fault> {
         match tag {
-            Some(tag) if self.tags_are_refused && tag.core_suffix() != Some(allowed) => {
+            Some(tag) if self.dialect != Dialect::Template && tag.core_suffix() != Some(allowed) => {
                 let name = tag.original().replace(char::is_control, " ");
                 Err(fault(format!("unsupported tag `{name}`"), span))
             }
