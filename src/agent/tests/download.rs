@@ -268,6 +268,17 @@ fn credentials_reach_the_web_server_of_a_repository_and_nothing_else() {
 }
 
 #[test]
+fn a_password_is_in_no_message_of_an_older_document_either() {
+    let properties =
+        json!({"id": 5, "sourceType": "HTTP", "sourceInfo": {"url": "ftp://h", "password": "hush"}});
+    let document = json!({"schemaVersion": "1.2", "runtimeConfig": {
+        "aws:downloadContent": {"properties": [properties, "hush"]}}});
+    let ended = Run::new().run(&document);
+    assert_eq!(ended.steps(), ["Failed 1"]);
+    assert!(ended.stderr(0).contains("URL scheme for HTTP") && !ended.stderr(0).contains("hush"));
+}
+
+#[test]
 fn a_node_without_git_says_so_unless_there_is_nothing_to_clone() {
     let address = web::serve(vec![answer("404 Not Found", "", ""), answer("200 OK", "", "")]);
     let url = format!("http://{address}/r.git");

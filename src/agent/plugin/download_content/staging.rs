@@ -4,12 +4,17 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::destination::Destination;
 use crate::files::FileError;
 
 /// What downloaded files may be used for: all, by their owner.
 const FILE_MODE: u32 = 0o700;
+/// What the names of staging folders begin with.
+const PREFIX: &str = ".keelson-download-";
+/// A staging folder of this age is no step's any more: none runs so long.
+const ABANDONED: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
 /// A folder beside the destination, on its file system, that goes when this does.
 #[derive(Debug)]
@@ -22,7 +27,8 @@ impl Staging {
     pub fn create(destination: &Destination, command_uid: &str, step: u32) -> Result<Self, FileError> {
         let folder = destination.folder();
         make_folder(folder)?;
-        let path = folder.join(format!(".keelson-download-{command_uid}-{step}"));
+        remove_abandoned(folder);
+        let path = folder.join(format!("{PREFIX}{command_uid}-{step}"));
         // What a worker left that was killed in the midst of this step.
         let _ = fs::remove_dir_all(&path);
         // Not one that somebody else may have made meanwhile.
@@ -41,6 +47,22 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // What cannot be removed is in nobody's way: its name is not used again.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes what workers left in `folder` that were killed in the midst of a download.
+fn remove_abandoned(folder: &Path) {
+    let is_staging = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(PREFIX.as_bytes())
+    };
+    let is_old = |path: &PathBuf| {
+        let changed = path.symlink_metadata().and_then(|found| found.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    // What cannot be listed or removed hinders no download.
+    for path in entries(folder).unwrap_or_default().into_iter().filter(is_staging).filter(is_old) {
+        let _ = fs::remove_dir_all(path);
     }
 }
 
@@ -126,6 +148,23 @@ mod tests {
         drop(staging);
         assert_eq!((fs::read(&wanted).unwrap(), mode(Path::new(&wanted))), (b"text".to_vec(), 0o700));
         assert_eq!(fs::read_dir(root.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_download_left_goes_with_a_later_one_to_the_same_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let made = |name: &str, age: Duration| {
+            let path = root.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join("part"), "").unwrap();
+            fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now() - age).unwrap();
+            path
+        };
+        let abandoned = made(".keelson-download-other-0", ABANDONED * 2);
+        let kept = [made(".keelson-download-busy-0", Duration::from_secs(60)), made("old", ABANDONED * 2)];
+        let destination = Destination::new(root.path(), "");
+        drop(Staging::create(&destination, "uid", 0).unwrap());
+        assert!(!abandoned.exists() && kept.iter().all(|path| path.exists()));
     }
 
     #[test]

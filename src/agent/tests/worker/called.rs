@@ -235,6 +235,28 @@ fn a_step_of_a_called_document_that_asks_for_a_reboot_runs_again_after_it_and_fi
 }
 
 #[test]
+fn a_reboot_deep_in_called_documents_goes_on_where_each_of_them_was() {
+    let mut run = Run::new();
+    let mark = run.scratch("mark");
+    let reboot = format!("[ -e {0} ] || {{ touch {0}; exit 194; }}; echo again", mark.display());
+    let mut middle = calling("deep");
+    let first =
+        json!({"name": "m", "action": "aws:runShellScript", "inputs": {"runCommand": ["echo middle"]}});
+    middle["mainSteps"].as_array_mut().unwrap().insert(0, first);
+    run.called_documents = json!([
+        called("middle", "$DEFAULT", &middle),
+        called("deep", "$DEFAULT", &scripts(&["echo deep", &reboot, "echo end"])),
+    ]);
+    assert_eq!(run.run(&calling("Middle")).steps(), ["SuccessAndReboot 194"]);
+    run.reboot();
+    let resumed = run.wait(run.spawn());
+    assert_eq!(
+        (resumed.steps(), resumed.stdout(0)),
+        (vec!["Success 0".into()], "middle\ndeep\nagain\nend\n")
+    );
+}
+
+#[test]
 fn a_failure_before_the_reboot_of_a_called_document_is_not_forgotten() {
     let run = Run::new();
     let mark = run.scratch("mark");
