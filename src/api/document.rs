@@ -55,7 +55,7 @@ pub struct DocumentSpec {
     pub document_type: DocumentType,
 
     /// A name for the version that this content is, such as `release-7`: letters, digits, `_`, `-` and `.`, not
-    /// digits alone. It names that version for ever, so other content needs another name, or none.
+    /// digits alone. It names that version as long as there is that version, so other content needs another name, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z0-9_.-]+$') && !self.matches('^[0-9]+$')").message("a version's name has 1 to 128 letters, digits, '_', '-' and '.', and is not digits alone, which are a version's number: write v7 instead of 7"))]
@@ -80,7 +80,8 @@ pub struct DocumentSpec {
     #[serde(default)]
     pub strict_scripts: bool,
 
-    /// How many versions are kept beside those that are default, pinned by an Association or running.
+    /// How many versions are kept: of more, the oldest ones go that are neither default, newest, used by an
+    /// Association nor running.
     #[serde(default = "version_history_limit")]
     #[schemars(range(min = 1, max = 1000))]
     pub version_history_limit: i32,

@@ -37,7 +37,7 @@ use usage::{Subject, Usage};
 const MANAGER: &str = "keelson/document";
 
 /// How long Commands that are starting are waited for before what they may run is deleted.
-const STARTING: Duration = Duration::from_secs(2);
+const STARTING: Duration = Duration::from_secs(10);
 
 /// What every look is given.
 struct Shared {

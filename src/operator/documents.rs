@@ -102,11 +102,10 @@ pub fn find_runnable(
 ) -> Result<(Arc<Document>, DocumentVersion), Unresolved> {
     let document = document(context, namespace, name)?;
     let kind = document_type(document.spec.document_type);
-    if let Some(message) = kind::not_runnable(&document.name_any(), kind) {
-        return Err(Unresolved { reason: NOT_RUNNABLE, message });
+    match kind::not_runnable(&document.name_any(), kind) {
+        Some(message) => Err(Unresolved { reason: NOT_RUNNABLE, message }),
+        None => find(context, namespace, name, version),
     }
-    let version = version_of(&document, version)?;
-    Ok((document, version))
 }
 
 /// Which version of which Document of whatever type, from the caches alone.

@@ -10,7 +10,8 @@ use super::usage::{Usage, Users};
 use super::version::{Stored, change_metadata};
 use crate::error::Error;
 
-/// The most Commands that own a revision. When the Document is deleted the longest of them keeps it for all.
+/// The most Commands that own a revision. When the Document is deleted, the one of them that is kept longest keeps the
+/// revision for all.
 const MAX_OWNERS: usize = 20;
 
 /// Makes every revision say what `usage` says.

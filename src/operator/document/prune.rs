@@ -69,7 +69,7 @@ async fn list<K: Kind>(context: &Context, which: &ListParams) -> Result<Vec<Arc<
     Ok(all.into_iter().filter_map(|object| readable(object).ok().map(Arc::new)).collect())
 }
 
-/// How many versions a Document keeps of those that nobody uses, and of all if possible.
+/// How many versions a Document keeps, if so few are in use.
 fn limit(document: &Document) -> usize {
     usize::try_from(document.spec.version_history_limit).unwrap_or(usize::MAX)
 }

@@ -114,7 +114,9 @@ impl Subject<'_> {
             for version in self.called_by(command) {
                 users(&mut usage, version).add_caller(command, &runs);
             }
-            if let Some(version) = self.run_by(command).filter(|_| !command.has_ended()) {
+        }
+        for command in commands.iter().filter(|command| !command.has_ended()) {
+            if let Some(version) = self.run_by(command) {
                 users(&mut usage, version).add_runner(command);
             }
         }
@@ -197,8 +199,8 @@ impl Users {
     /// What a run of an Association called is told as used by the Association until another run has begun, so that
     /// runs that follow each other are no news.
     fn add_caller(&mut self, command: &Command, runs: &Runs<'_>) {
-        match runs.maker(command) {
-            Some(maker) if !command.has_ended() || runs.is_newest(command, maker) => {
+        match runs.get(command) {
+            Some((maker, is_newest)) if is_newest || !command.has_ended() => {
                 self.associations.push(User::of(maker));
             }
             None if !command.has_ended() => self.commands.push(User::of(command)),
@@ -229,13 +231,10 @@ impl<'a> Runs<'a> {
         Self(runs)
     }
 
-    fn maker(&self, command: &Command) -> Option<&'a Association> {
-        self.0.get(&association_of(command)?.uid).map(|(association, _)| *association)
-    }
-
-    fn is_newest(&self, command: &Command, maker: &Association) -> bool {
-        let run = self.0.get(&maker.uid().unwrap_or_default());
-        run.and_then(|(_, newest)| *newest).is_some_and(|newest| newest.uid() == command.uid())
+    /// The Association that made a Command, and whether it is the newest of that.
+    fn get(&self, command: &Command) -> Option<(&'a Association, bool)> {
+        let (maker, newest) = self.0.get(&association_of(command)?.uid)?;
+        Some((*maker, newest.is_some_and(|newest| newest.uid() == command.uid())))
     }
 }
 

@@ -141,7 +141,9 @@ impl KubernetesFleet {
         let named = named(wanted);
         let revision = match get(&api, &wanted.revision).await {
             Ok(revision) => revision,
-            Err(CallError::NotFound) => return Err(OrderError::Never(format!("{named} is gone"))),
+            Err(CallError::NotFound) => {
+                return Err(OrderError::Never(format!("{named} is gone: run a version that is there")));
+            }
             Err(error) => return Err(error.into()),
         };
         let content = documents::revision::content(revision)

@@ -111,6 +111,13 @@ fn a_spec_that_cannot_run_fails_with_its_reason() {
 }
 
 #[test]
+fn what_is_said_of_a_spec_is_bounded_whatever_it_quotes() {
+    let refusal = Refusal { reason: "InvalidParameters", message: "x".repeat(2_000_000) };
+    let status = refused(&CommandStatus::default(), moment(10), &refusal);
+    assert!(serde_json::to_string(&status).unwrap().len() < 32_768, "the API server could not store it");
+}
+
+#[test]
 fn results_that_arrive_together_are_written_together_and_the_end_at_once() {
     let limits = limits(3, 0);
     let first = status(&CommandStatus::default(), 10, &limits, &[Some(InProgress); 3]);
