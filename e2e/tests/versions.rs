@@ -27,6 +27,8 @@ async fn every_content_is_a_version_that_can_be_run_pinned_and_pruned() {
     a_run_is_as_strict_as_its_document_unless_it_says_otherwise(&lab).await;
     a_version_in_use_is_not_deleted(&lab).await;
     what_a_running_command_calls_is_frozen_and_in_use(&lab).await;
+    documents_that_are_applied_after_their_command_are_called(&lab).await;
+    runs_that_follow_each_other_write_to_no_version(&lab).await;
     a_command_outlives_its_document(&lab).await;
     a_namespace_with_versions_in_use_can_be_deleted(&lab).await;
     old_versions_are_pruned_but_for_those_in_use(&lab).await;
@@ -407,6 +409,69 @@ async fn what_a_running_command_calls_is_frozen_and_in_use(lab: &Lab) {
     })
     .await
     .unwrap();
+}
+
+/// A Document whose one step runs another.
+fn caller(name: &str, called: &str) -> Value {
+    let inputs = json!({ "documentType": "SSMDocument", "documentPath": called });
+    let step = json!({ "name": "call", "action": "aws:runDocument", "inputs": inputs });
+    json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Document", "metadata": { "name": name },
+        "spec": { "content": { "schemaVersion": "2.2", "mainSteps": [step] } },
+    })
+}
+
+async fn documents_that_are_applied_after_their_command_are_called(lab: &Lab) {
+    let command = json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Command", "metadata": { "name": "ahead" },
+        "spec": { "documentName": "ahead", "targets": [{ "key": "InstanceIds", "values": [lab.names[0]] }] },
+    });
+    let called = json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Document", "metadata": { "name": "behind" },
+        "spec": { "content": script("echo behind") },
+    });
+    let all = [command, caller("ahead", "behind"), called].map(|object| object.to_string());
+    lab.keelson.apply(&all.join("\n---\n")).await.unwrap();
+    let status = lab.keelson.ended("ahead", SOON).await.unwrap().status.unwrap();
+    assert_eq!(status.status_details.as_deref(), Some("Success"), "{:?}", status.conditions);
+}
+
+async fn runs_that_follow_each_other_write_to_no_version(lab: &Lab) {
+    apply(lab, "inner", "echo inner", json!({})).await;
+    lab.keelson.apply(&caller("outer", "inner").to_string()).await.unwrap();
+    ready(lab, "outer").await;
+    let manifest = json!({
+        "apiVersion": "keelson.dev/v1alpha1", "kind": "Association", "metadata": { "name": "steady" },
+        "spec": { "documentName": "outer", "targets": [{ "key": "InstanceIds", "values": [lab.names[0]] }] },
+    });
+    lab.keelson.apply(&manifest.to_string()).await.unwrap();
+    let first = steady_run(lab, "").await;
+    let (inner, outer) = (revision_of(lab, "inner", "1").await, revision_of(lab, "outer", "1").await);
+    deletion_is_refused(lab, &inner, &["as the default and newest version, by Association default/steady"])
+        .await;
+    deletion_is_refused(lab, &outer, &["by Association default/steady"]).await;
+    let revisions: Api<ControllerRevision> = Api::namespaced(lab.client(), "default");
+    let state = || async {
+        let (inner, outer) = (revisions.get(&inner).await.unwrap(), revisions.get(&outer).await.unwrap());
+        (inner.resource_version(), outer.resource_version())
+    };
+    let before = state().await;
+    lab.keelson.kubectl("annotate association steady keelson.dev/reconcile-at=again").await.unwrap();
+    steady_run(lab, &first).await;
+    assert_eq!(state().await, before, "a run that uses what the one before it did has written to a version");
+    lab.keelson.kubectl("delete association steady").await.unwrap();
+}
+
+/// The name of the newest ended run of the Association `steady`, once it is another one.
+async fn steady_run(lab: &Lab, earlier: &str) -> String {
+    let associations: Api<Association> = Api::namespaced(lab.client(), "default");
+    eventually(SOON, "the steady Association to have run", || async {
+        let status = associations.get("steady").await?.status.unwrap_or_default();
+        let last = status.last_command.filter(|_| status.current_command.is_none()).map(|last| last.name);
+        Ok(last.filter(|last| last != earlier))
+    })
+    .await
+    .unwrap()
 }
 
 async fn a_command_outlives_its_document(lab: &Lab) {
