@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use keelson_api::{Association, CAUSE_ANNOTATION, Command, RefreshRequest};
+use keelson_api::{Association, CAUSE_ANNOTATION, Command, RefreshRequest, RunStatus};
 use keelson_core::fleet::{Epoch, NodeIdentity, RecordError, Report};
 use keelson_core::names::is_object_name;
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -35,6 +35,9 @@ impl KubernetesFleet {
     ) -> Result<(), RecordError> {
         let Report::Finished(run) = report else { return Ok(()) };
         let Some(names) = &run.refresh_associations else { return Ok(()) };
+        if was_told(record.status) {
+            return Ok(());
+        }
         let Some(asked_by) = self.asker(record).await? else {
             tracing::info!(
                 namespace = record.namespace,
@@ -75,6 +78,12 @@ impl KubernetesFleet {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether the node has told the end of its run before: that was stored after what the run asks for. An end for which
+/// the control plane did not wait says nothing of it.
+fn was_told(status: Option<RunStatus>) -> bool {
+    matches!(status, Some(RunStatus::Success | RunStatus::Failed))
 }
 
 fn asker_of(command: &Command) -> Option<String> {
@@ -164,6 +173,16 @@ mod tests {
         let first = asked(&[], &["a", "b"], "c1", 1);
         assert_eq!(asked(&first, &["b", "a"], "c1", 9), first);
         assert_eq!(shown(&asked(&first, &["b"], "c2", 9)), [("a", 1), ("b", 9)]);
+    }
+
+    #[test]
+    fn a_run_asks_when_its_end_comes_first_and_also_after_it_was_given_up() {
+        for status in
+            [None, Some(RunStatus::InProgress), Some(RunStatus::TimedOut), Some(RunStatus::Cancelled)]
+        {
+            assert!(!was_told(status), "{status:?}");
+        }
+        assert!(was_told(Some(RunStatus::Success)) && was_told(Some(RunStatus::Failed)));
     }
 
     #[test]
