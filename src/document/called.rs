@@ -17,7 +17,7 @@ pub use values::{CalledValuesError, bind_called};
 /// How deeply documents may run each other: a document of a step, one of a step of that, and one of a step of that.
 pub const MAX_DEPTH: usize = 3;
 /// The version that is meant where none is named.
-pub const DEFAULT_VERSION: &str = "$DEFAULT";
+const DEFAULT_VERSION: &str = "$DEFAULT";
 
 /// A document that a step names.
 #[derive(Debug, Clone, PartialEq)]

@@ -47,8 +47,8 @@ mod text;
 pub use automation::{Automation, AutomationStep};
 pub use bind::Bound;
 pub use called::{
-    CalledValuesError, DEFAULT_VERSION, DocumentCall, DocumentSource, MAX_DEPTH, RunDocumentInputs,
-    RunDocumentInputsError, bind_called, called, document_reference,
+    CalledValuesError, DocumentCall, DocumentSource, MAX_DEPTH, RunDocumentInputs, RunDocumentInputsError,
+    bind_called, called, document_reference,
 };
 pub use content::{Content, from_value_as, parse_as};
 pub use document::{Document, SchemaVersion, Step};

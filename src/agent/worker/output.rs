@@ -55,11 +55,14 @@ impl StepOutput {
         }
     }
 
-    /// Adds to the Associations that are to run again; no name at all means every one.
+    /// Adds to the Associations that are to run again, each once; no name at all means every one.
     pub fn ask_refresh(&mut self, mut names: Vec<String>) {
         match &mut self.refresh_associations {
             Some(asked) if asked.is_empty() || names.is_empty() => asked.clear(),
-            Some(asked) => asked.append(&mut names),
+            Some(asked) => {
+                names.retain(|name| !asked.contains(name));
+                asked.append(&mut names);
+            }
             None => self.refresh_associations = Some(names),
         }
     }

@@ -84,7 +84,7 @@ fn a_wish_for_every_association_covers_those_that_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut output = StepOutput::open(&RunDirectory::new(folder.path()), 0, 100, None);
     output.ask_refresh(vec!["a".to_owned()]);
-    output.ask_refresh(vec!["b".to_owned()]);
+    output.ask_refresh(vec!["b".to_owned(), "a".to_owned()]);
     assert_eq!(output.refresh_associations, Some(vec!["a".to_owned(), "b".to_owned()]));
     output.ask_refresh(Vec::new());
     output.ask_refresh(vec!["c".to_owned()]);
