@@ -71,9 +71,14 @@ impl ParameterType {
 
     /// The value that a default means, which is a JSON value of the type or, where that is plain, its text.
     pub(crate) fn value_of_default(self, default: &Value) -> Result<Value, String> {
+        let fits = |item: &Value| if self == Self::MapList { item.is_object() } else { item.is_string() };
         let unfit = |expected: &str, mend: &str| {
             let kind = self.with_article();
-            Err(format!("{kind} needs {expected} as its default, found {}{mend}", described(default)))
+            let found = match default.as_array().and_then(|items| items.iter().find(|item| !fits(item))) {
+                Some(item) if self.is_list() => format!("a list with {}", described(item)),
+                _ => described(default),
+            };
+            Err(format!("{kind} needs {expected} as its default, found {found}{mend}"))
         };
         match (self, default) {
             (Self::String, Value::Number(_) | Value::Bool(_)) => {
@@ -91,10 +96,9 @@ impl ParameterType {
             (Self::StringMap | Self::Integer | Self::Boolean, Value::String(text)) => {
                 self.value_of_text(text).map_err(|reason| format!("{reason}, found {}", quoted(text)))
             }
-            (Self::StringList, Value::Array(items)) if items.iter().all(Value::is_string) => {
+            (Self::StringList | Self::MapList, Value::Array(items)) if items.iter().all(fits) => {
                 Ok(default.clone())
             }
-            (Self::MapList, Value::Array(items)) if items.iter().all(Value::is_object) => Ok(default.clone()),
             (Self::String, _) => unfit("a string", ""),
             (Self::StringList, _) => unfit("a list of strings", ""),
             (Self::StringMap, _) => unfit("an object", ""),

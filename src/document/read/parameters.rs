@@ -135,8 +135,9 @@ fn default(
 fn allowed_values(fields: &Fields<'_>, problems: &mut Problems) -> Option<Vec<String>> {
     const KEY: &str = "allowedValues";
     let path = fields.path_of(KEY);
-    let Value::Array(values) = fields.get(KEY)? else {
-        problems.add(path, "expected a list of strings");
+    let value = fields.get(KEY)?;
+    let Value::Array(values) = value else {
+        problems.add(path, format!("expected a list of strings, found {}", described(value)));
         return None;
     };
     let mut texts = Vec::with_capacity(values.len());

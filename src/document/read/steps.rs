@@ -22,29 +22,40 @@ type Parameters = BTreeMap<String, ParameterDefinition>;
 
 pub(super) fn read(document: &Fields<'_>, parameters: &Parameters, problems: &mut Problems) -> Vec<Step> {
     const KEY: &str = "mainSteps";
-    let path = document.path_of(KEY);
-    let values = match document.get(KEY) {
-        Some(Value::Array(values)) => values.as_slice(),
-        None => {
-            let mend = match document.get("runtimeConfig") {
-                Some(_) => ": runtimeConfig belongs to schema version 1.2",
-                None => ": write a list of steps, each with name, action and inputs",
-            };
-            problems.add(path, format!("is missing{mend}"));
-            return Vec::new();
-        }
-        Some(other) => {
-            problems.add(path, format!("expected a list of steps, found {}", described(other)));
-            return Vec::new();
-        }
-    };
-    if values.is_empty() {
-        problems.add(&path, "is empty: a document needs at least one step");
+    if document.get(KEY).is_none() && document.get("runtimeConfig").is_some() {
+        problems.add(document.path_of(KEY), "is missing: runtimeConfig belongs to schema version 1.2");
+        return Vec::new();
     }
+    let one = |object: &Map<String, Value>, path: &str, problems: &mut Problems| {
+        let step = step(object, path, parameters, problems)?;
+        Some((step.name.clone(), step))
+    };
+    list(values(document, KEY, problems), &document.path_of(KEY), one, problems)
+}
+
+/// The elements of a list of steps, which has to be there and have some.
+pub(super) fn values<'a>(owner: &Fields<'a>, key: &str, problems: &mut Problems) -> &'a [Value] {
+    let message = match owner.get(key) {
+        Some(Value::Array(values)) if !values.is_empty() => return values,
+        Some(Value::Array(_)) => "is empty: a document needs at least one step".to_owned(),
+        None => "is missing: write a list of steps, each with name, action and inputs".to_owned(),
+        Some(other) => format!("expected a list of steps, found {}", described(other)),
+    };
+    problems.add(owner.path_of(key), message);
+    &[]
+}
+
+/// The steps of a list, of which `step` gives each with its name. No two may have the same.
+pub(super) fn list<S>(
+    values: &[Value],
+    path: &str,
+    step: impl Fn(&Map<String, Value>, &str, &mut Problems) -> Option<(String, S)>,
+    problems: &mut Problems,
+) -> Vec<S> {
     let mut names = BTreeSet::new();
     let mut steps = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
-        let path = element(&path, index);
+        let path = element(path, index);
         let Value::Object(object) = value else {
             if !problems.is_told_enough() {
                 let found = described(value);
@@ -52,11 +63,11 @@ pub(super) fn read(document: &Fields<'_>, parameters: &Parameters, problems: &mu
             }
             continue;
         };
-        let Some(step) = step(object, &path, parameters, problems) else { continue };
-        if !names.insert(step.name.clone()) {
+        let Some((name, step)) = step(object, &path, problems) else { continue };
+        if !names.insert(name.clone()) {
             problems.add(
                 member(&path, "name"),
-                format!("{} names an earlier step too: give each step a name of its own", quoted(&step.name)),
+                format!("{} names an earlier step too: give each step a name of its own", quoted(&name)),
             );
         }
         steps.push(step);

@@ -273,7 +273,15 @@ fn parameter_definitions_are_checked() {
         ),
         (
             json!({"type": "StringList", "default": "a"}),
-            "parameters.p.default: a StringList needs a list of strings",
+            "parameters.p.default: a StringList needs a list of strings as its default, found the string \"a\"",
+        ),
+        (
+            json!({"type": "StringList", "default": ["a", 1]}),
+            "parameters.p.default: a StringList needs a list of strings as its default, found a list with the number 1",
+        ),
+        (
+            json!({"type": "String", "allowedValues": "a"}),
+            "parameters.p.allowedValues: expected a list of strings, found the string \"a\"",
         ),
         (
             json!({"type": "String", "default": "BAD", "allowedPattern": "^[a-z]+$"}),

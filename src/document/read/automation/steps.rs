@@ -10,7 +10,7 @@ use crate::fields::Fields;
 use crate::interpolate::reference;
 use crate::{plugins, suggest};
 
-use super::super::steps::required;
+use super::super::steps::{list, required, values};
 
 const KEYS: [&str; 12] = [
     "name",
@@ -31,43 +31,14 @@ const MOST_COMPARED: usize = 200;
 
 /// Reads the list of steps at `key`, which lead to each other only.
 pub(super) fn read(owner: &Fields<'_>, key: &str, problems: &mut Problems) -> Vec<AutomationStep> {
-    let path = owner.path_of(key);
-    let values = match owner.get(key) {
-        Some(Value::Array(values)) => values.as_slice(),
-        None => {
-            problems.add(path, "is missing: write a list of steps, each with name, action and inputs");
-            return Vec::new();
-        }
-        Some(other) => {
-            problems.add(path, format!("expected a list of steps, found {}", described(other)));
-            return Vec::new();
-        }
-    };
-    if values.is_empty() {
-        problems.add(&path, "is empty: a document needs at least one step");
-    }
+    let values = values(owner, key, problems);
     let names: BTreeSet<&str> =
         values.iter().filter_map(|value| Fields::peek(value.as_object()?, "name")?.as_str()).collect();
-    let mut seen = BTreeSet::new();
-    let mut steps = Vec::with_capacity(values.len());
-    for (index, value) in values.iter().enumerate() {
-        let path = element(&path, index);
-        let Value::Object(object) = value else {
-            let message =
-                format!("expected an object with name, action and inputs, found {}", described(value));
-            problems.add(path, message);
-            continue;
-        };
-        let Some(step) = step(object, &path, &names, problems) else { continue };
-        if !seen.insert(step.name.clone()) {
-            problems.add(
-                member(&path, "name"),
-                format!("{} names an earlier step too: give each step a name of its own", quoted(&step.name)),
-            );
-        }
-        steps.push(step);
-    }
-    steps
+    let one = |object: &Map<String, Value>, path: &str, problems: &mut Problems| {
+        let step = step(object, path, &names, problems)?;
+        Some((step.name.clone(), step))
+    };
+    list(values, &owner.path_of(key), one, problems)
 }
 
 fn step(
