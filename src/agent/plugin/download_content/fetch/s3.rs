@@ -37,13 +37,21 @@ pub fn fetch(source: &S3Source, into: &Path) -> Result<Content, String> {
         // Without the right to list, S3 says 403 where it means 404.
         let may_be_prefix = matches!(missing.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN);
         let told = store.told(&source.key, &missing);
-        match may_be_prefix.then(|| store.fetch_below(&format!("{}/", source.key), into)) {
-            Some(Ok(true)) => {}
-            None | Some(Ok(false)) => return Err(told),
-            Some(Err(reason)) => return Err(format!("{told}; and as a prefix: {reason}")),
+        let prefix = format!("{}/", source.key);
+        // Whoever may not list cannot ask for a prefix.
+        let page =
+            may_be_prefix.then(|| store.list(&prefix, None)).and_then(Result::ok).ok_or(told.clone())?;
+        if !store.fetch_below(&prefix, page, into)? {
+            return Err(told);
         }
-    } else if !store.fetch_below(&source.key, into)? {
-        return Err(format!("Failed to download s3://{}/{}: there is no object", source.bucket, source.key));
+    } else {
+        let page = store.list(&source.key, None)?;
+        if !store.fetch_below(&source.key, page, into)? {
+            return Err(format!(
+                "Failed to download s3://{}/{}: there is no object",
+                source.bucket, source.key
+            ));
+        }
     }
     Ok(Content::Tree(into.to_owned()))
 }
@@ -87,12 +95,16 @@ impl<'a> Store<'a> {
         self.request(key, |bucket, credentials| bucket.get_object(credentials, key).sign(VALIDITY))
     }
 
-    /// Fetches all objects below a prefix that ends in `/` or is empty, and tells whether there are any.
-    fn fetch_below(&mut self, prefix: &str, into: &Path) -> Result<bool, String> {
+    /// Fetches all objects below a prefix that ends in `/` or is empty, beginning with the first page of their list,
+    /// and tells whether there are any.
+    fn fetch_below(
+        &mut self,
+        prefix: &str,
+        mut page: ListObjectsV2Response,
+        into: &Path,
+    ) -> Result<bool, String> {
         let mut found = false;
-        let mut next: Option<String> = None;
         loop {
-            let page = self.list(prefix, next.as_deref())?;
             // A key that ends in `/` stands for a folder and is empty.
             for object in page.contents.iter().filter(|object| !object.key.ends_with('/')) {
                 found = true;
@@ -100,7 +112,7 @@ impl<'a> Store<'a> {
                 self.fetch_object(&object.key, &path)?;
             }
             match page.next_continuation_token {
-                Some(token) if !token.is_empty() => next = Some(token),
+                Some(token) if !token.is_empty() => page = self.list(prefix, Some(&token))?,
                 _ => return Ok(found),
             }
         }

@@ -96,17 +96,20 @@ fn nothing_at_all_is_a_failure_that_says_what_the_server_says() {
 }
 
 #[test]
-fn what_fails_below_a_prefix_is_said() {
+fn what_fails_below_a_prefix_is_said_unless_it_cannot_be_listed() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = || refusal("404 Not Found", "NoSuchKey", "");
-    let server = Server::start(|_| {
-        vec![missing(), list(&["a/one"], None), refusal("500 Internal Server Error", "Broken", "")]
-    });
+    let missing = || refusal("403 Forbidden", "AccessDenied", "");
+    let broken = refusal("500 Internal Server Error", "Broken", "");
+    let server = Server::start(|_| vec![missing(), list(&["a/one"], None), broken, missing(), missing()]);
     let reason = fetch(&source(&server.address, "a"), &folder.path().join("x")).unwrap_err();
     assert_eq!(
         reason,
-        "Failed to download s3://b/a: Status: 404 Not Found: NoSuchKey: No, sorry.; and as a prefix: Failed to download \
-         s3://b/a/one: Status: 500 Internal Server Error: Broken: No, sorry."
+        "Failed to download s3://b/a/one: Status: 500 Internal Server Error: Broken: No, sorry."
+    );
+    let reason = fetch(&source(&server.address, "a"), &folder.path().join("y")).unwrap_err();
+    assert!(
+        reason.starts_with("Failed to download s3://b/a: Status: 403 Forbidden: AccessDenied"),
+        "{reason}"
     );
 }
 
