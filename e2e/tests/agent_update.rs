@@ -217,8 +217,9 @@ async fn is_undone_after_the_death_of(lab: &Lab, name: &str, processes: &str) {
     let node = runs(lab, NEWER, before).await;
     let (status, said) = ended(lab, name).await;
     assert!(status == RunStatus::Failed && said.contains("died"), "{} {said}", node.name_any());
-    eventually(SOON, "the trial to be over", || async {
-        Ok((!lab.nodes[0].exists("/usr/local/bin/keelson-agent.update")).then_some(()))
+    eventually(SOON, "nobody to be at the update any more", || async {
+        let watching = lab.nodes[0].shell("pgrep -cf '[k]eelson-agent.previous recover' || true").await?;
+        Ok((watching.trim() == "0").then_some(()))
     })
     .await
     .unwrap();
