@@ -7,8 +7,9 @@ use keelson_api::{
     VERSION_NAME_ANNOTATION,
 };
 use keelson_document::Content;
-use kube::api::{ListParams, ObjectMeta, PostParams};
+use kube::api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams, Request};
 use kube::{Api, Client, Resource as _, ResourceExt as _};
+use serde_json::{Value, json};
 
 use super::MANAGER;
 use super::naming::{self, Next};
@@ -23,7 +24,7 @@ pub struct Stored {
     pub version: DocumentVersion,
     /// What it says about who uses it.
     pub used_by: Option<String>,
-    /// Its owners: the Document, and Commands that run it.
+    /// Its owners: the Document, and those who use it.
     pub owners: Vec<OwnerReference>,
     /// Uid and `resourceVersion`: what is written is written to this state of it.
     pub state: (String, String),
@@ -58,42 +59,52 @@ pub async fn ensure(
         Next::Refuse(problem) => Ok(Some(problem)),
         Next::Name(name) => {
             if let Some(latest) = versions.last_mut() {
-                *latest = set_name(api, latest, &name).await?;
+                let metadata = json!({ "annotations": { VERSION_NAME_ANNOTATION: name } });
+                *latest = change_metadata(api, latest, metadata).await?;
             }
             Ok(None)
         }
         Next::Make { number, name } => {
             let revision = revision(document, content, &hash, number, name)?;
-            versions.push(self::stored(&api.create(&PostParams::default(), &revision).await?));
+            versions.push(self::stored(&create(api, &revision).await?));
             Ok(None)
         }
     }
 }
 
-async fn set_name(api: &Api<ControllerRevision>, version: &Stored, name: &str) -> Result<Stored, Error> {
-    change_metadata(api, version, |metadata| {
-        metadata.annotations.get_or_insert_default().insert(VERSION_NAME_ANNOTATION.into(), name.into());
-    })
-    .await
+/// Makes a revision with the escapes that Go gives JSON.
+///
+/// The API server keeps data byte by byte and refuses other bytes, but writes it anew, with these escapes, for every
+/// patch: without them neither this controller nor the garbage collector could change who owns a revision.
+async fn create(
+    api: &Api<ControllerRevision>,
+    revision: &ControllerRevision,
+) -> Result<ControllerRevision, Error> {
+    let body = escaped(serde_json::to_string(revision)?).into_bytes();
+    let request = Request::new(api.resource_url()).create(&PostParams::default(), body);
+    Ok(api.clone().into_client().request(request.map_err(kube::Error::BuildRequest)?).await?)
 }
 
-/// Changes the metadata of a revision, if it is in the state that was seen.
-///
-/// The revision is written whole: for a patch the API server would write the data anew, with `<`, `>` and `&` in other
-/// escapes, and then refuse it as changed.
+/// What Go escapes in JSON, where it stands in texts only.
+const ESCAPES: [(char, &str); 5] =
+    [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+
+fn escaped(json: String) -> String {
+    ESCAPES.iter().fold(json, |json, (character, escape)| json.replace(*character, escape))
+}
+
+/// Merges metadata into that of a revision, if it is in the state that was seen.
 pub async fn change_metadata(
     api: &Api<ControllerRevision>,
     version: &Stored,
-    change: impl FnOnce(&mut ObjectMeta),
+    mut metadata: Value,
 ) -> Result<Stored, Error> {
-    let name = &version.version.revision;
-    let mut revision = api.get(name).await?;
-    let (uid, resource_version) = version.state.clone();
-    revision.metadata.uid = Some(uid);
-    revision.metadata.resource_version = Some(resource_version);
-    change(&mut revision.metadata);
-    let parameters = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
-    Ok(stored(&api.replace(name, &parameters, &revision).await?))
+    let (uid, resource_version) = &version.state;
+    metadata["uid"] = uid.as_str().into();
+    metadata["resourceVersion"] = resource_version.as_str().into();
+    let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    Ok(stored(&api.patch(&version.version.revision, &parameters, &patch).await?))
 }
 
 fn stored(revision: &ControllerRevision) -> Stored {
@@ -149,7 +160,6 @@ fn revision(
 mod tests {
     use super::*;
     use keelson_api::DocumentSpec;
-    use serde_json::json;
 
     fn document(uid: &str) -> Document {
         let spec: DocumentSpec = serde_json::from_value(json!({ "content": {} })).unwrap();
@@ -176,5 +186,12 @@ mod tests {
         assert_eq!((stored.version.as_str(), stored.version_name.as_deref()), ("3", Some("stable")));
         assert_eq!(stored.hash, content.hash());
         assert_eq!(revision.annotations()[DOCUMENT_TYPE_ANNOTATION], "Command");
+    }
+
+    #[test]
+    fn data_is_written_as_the_api_server_writes_it() {
+        let written = escaped(r#"{"run":"a && b <c >d 'ü'"}"#.into());
+        assert_eq!(written, r#"{"run":"a \u0026\u0026 b \u003cc \u003ed 'ü'"}"#);
+        assert_eq!(escaped("\"\u{2028}\"".into()), r#""\u2028""#);
     }
 }
