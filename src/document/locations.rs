@@ -68,8 +68,8 @@ impl Locations {
     }
 
     /// The place of a path as problems have it, such as `mainSteps[2].inputs.runCommand`: of a key, or of an element of
-    /// a list; of a YAML block (`|`), where its text begins. If the path leads to something that is not there, such as a key that is missing, or that an alias
-    /// stands for, it is the place of the nearest thing around it.
+    /// a list; of a YAML block (`|`), where its text begins. If the path leads to something that is not there, such as a
+    /// key that is missing, or that an alias stands for, it is the place of the nearest thing around it.
     pub fn find(&self, path: &str) -> Option<Position> {
         let mut place = self.root.as_ref()?;
         let mut rest = path;

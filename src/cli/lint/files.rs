@@ -17,7 +17,7 @@ pub enum Unreadable {
     #[error("cannot read {0:?}: {1}")]
     Io(String, io::Error),
     /// It is no text.
-    #[error("cannot read {0:?}: it is no UTF-8 text")]
+    #[error("cannot read {0:?}: it is no UTF-8 text, so save it as UTF-8")]
     NoText(String),
     /// It is no file that somebody wrote.
     #[error("cannot read {0:?}: it has more than {LARGEST} bytes")]

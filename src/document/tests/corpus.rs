@@ -177,6 +177,8 @@ fn yaml_of_the_corpus_is_read_as_another_reader_reads_it() {
     let mut compared = 0;
     for row in rows(&folder).into_iter().filter(|row| row.format == "YAML") {
         let text = fs::read_to_string(folder.join(&row.path)).expect("a listed document can be read");
+        // The other reader gives the last line of a block an end that the text does not have.
+        let text = format!("{text}\n");
         let Ok(value) = parse_value(&text) else { continue };
         let other: Value = serde_saphyr::from_str(&text).expect("another reader reads it too");
         assert_eq!(value, other, "{}", row.path);

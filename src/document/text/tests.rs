@@ -149,11 +149,33 @@ fn yaml_is_read_as_another_reader_reads_it() {
 }
 
 #[test]
+fn a_block_that_the_text_ends_in_has_the_end_of_a_line_only_where_the_text_has() {
+    for (text, value) in [
+        ("- |\n  x\n  é", "x\né"),
+        ("- >\n  x\n  y", "x y"),
+        ("- |+\n  x", "x"),
+        ("- |-\n  x", "x"),
+        ("- |\n  x\n", "x\n"),
+        ("- |\n  x\n  ", "x\n"),
+        ("- |\n  x\n# c", "x\n"),
+        ("- |\r\n  x\r\n", "x\n"),
+        ("- |\n    x\n- y", "x\n"),
+    ] {
+        assert_eq!(parse_value(text).unwrap()[0], value, "{text:?}");
+    }
+    assert_eq!(parse_value("a:\n  - b: |\n      x\n    c: 1").unwrap(), json!({"a": [{"b": "x\n", "c": 1}]}));
+}
+
+#[test]
 fn yaml_that_says_what_json_cannot_is_refused_where_it_does() {
     for (text, reason) in [
         ("a: !Ref b\n", "unsupported tag `!Ref` (line 1, column 9)"),
         ("a: !!binary aGk=\n", "unsupported tag `!!binary`"),
         ("? [a]\n: b\n", "a key has to be a string (line 1, column 3)"),
+        (
+            "a: {{ b }}\n",
+            "a key has to be a string: write a reference in quotes, \"{{ name }}\" (line 1, column 5)",
+        ),
         ("a: &a [*a]\n", "an alias stands for what it is in (line 1, column 8)"),
         ("a: *b\n", "unknown anchor"),
         ("<<: 5\n", "what is merged has to be an object or a list of objects (line 1, column 1)"),

@@ -16,6 +16,8 @@ use super::scalar::{resolve, resolve_as_kubectl};
 /// How many aliases a document may have.
 const MOST_ALIASES: usize = 1_000;
 const MERGE: &str = "<<";
+/// YAML reads `{{ name }}` as an object with an object as its key.
+const REFERENCE_AS_KEY: &str = "a key has to be a string: write a reference in quotes, \"{{ name }}\"";
 
 /// What a text is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,7 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Result<Value, Fault> {
         anchored: Budget::new(dialect.largest()),
         anchors: BTreeMap::new(),
         aliases: 0,
+        unended: unended(text),
         dialect,
     };
     builder.document()
@@ -71,6 +74,8 @@ struct Builder<'a> {
     /// The values of anchors, by their number.
     anchors: BTreeMap<usize, Value>,
     aliases: usize,
+    /// How many characters the text has, if its last line has no end.
+    unended: Option<usize>,
     dialect: Dialect,
 }
 
@@ -170,6 +175,7 @@ impl<'a> Builder<'a> {
                     let value = self.next_value(span, left)?;
                     members.insert(key, value);
                 }
+                Event::MappingStart(..) => return Err(fault(REFERENCE_AS_KEY, span)),
                 event if event.is_node() => return Err(fault("a key has to be a string", span)),
                 _ => {}
             }
@@ -220,11 +226,20 @@ impl<'a> Builder<'a> {
             }
         };
         let value = match (is_plain, self.dialect) {
-            (false, _) => Ok(Value::String(text.into_owned())),
+            (false, _) => Ok(Value::String(self.without_added_end(text.into_owned(), style, span))),
             (true, Dialect::Manifest) => resolve_as_kubectl(text),
             (true, _) => resolve(text),
         };
         value.map_err(|reason| fault(reason, span))
+    }
+
+    /// The parser ends the last line of a block also where the text does not, which YAML leaves as it is.
+    fn without_added_end(&self, mut text: String, style: ScalarStyle, span: Span) -> String {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if is_block && self.unended == Some(span.end.index()) && text.ends_with('\n') {
+            text.pop();
+        }
+        text
     }
 
     fn check_tag(&self, tag: Option<&Tag>, allowed: &str, span: Span) -> Result<(), Fault> {
@@ -236,6 +251,12 @@ impl<'a> Builder<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// How many characters a text has whose last line has no end and is not blank.
+fn unended(text: &str) -> Option<usize> {
+    let last = text.rsplit(['\n', '\r']).next()?;
+    (!last.trim().is_empty()).then(|| text.chars().count())
 }
 
 /// Begins a list or object: the levels that may still be in it.
