@@ -92,8 +92,9 @@ impl Checker<'_> {
         let text = &self.piece.text;
         match (parse_manifest(text), self.settings.document_type) {
             (Ok(value), _) if manifest::is_object(&value) => {
+                let locations = Locations::of(text);
                 for (prefix, manifest) in manifest::documents(&value) {
-                    self.manifest(&prefix, manifest);
+                    self.manifest(&prefix, manifest, &locations);
                 }
             }
             (Ok(value), None) if !self.settings.is_named && !is_document(&value) => {}
@@ -116,19 +117,18 @@ impl Checker<'_> {
         self.report(outcome.moved(|path, known| (path.to_owned(), known.or_else(|| locations.find(path)))));
     }
 
-    fn manifest(&mut self, prefix: &str, manifest: Manifest<'_>) {
+    fn manifest(&mut self, prefix: &str, manifest: Manifest<'_>, locations: &Locations) {
         self.checked.documents += 1;
         let text = &self.piece.text;
-        let locations = Locations::of(text);
         let at = format!("{prefix}spec.content");
         let document_type = match self.settings.document_type.map_or_else(|| manifest.document_type(), Ok) {
             Ok(document_type) => document_type,
-            Err(message) => return self.problem(&locations, format!("{prefix}spec.documentType"), message),
+            Err(message) => return self.problem(locations, format!("{prefix}spec.documentType"), message),
         };
         let inner = match manifest.content() {
             Some(Value::String(inner)) => Some(inner.as_str()),
             Some(_) => None,
-            None => return self.problem(&locations, at, "is missing: it holds the document".to_owned()),
+            None => return self.problem(locations, at, "is missing: it holds the document".to_owned()),
         };
         let mut outcome = match inner {
             Some(inner) => Outcome::of(parse_as(document_type, inner)),
