@@ -19,6 +19,11 @@ pub fn node_root() -> anyhow::Result<PathBuf> {
     built_by("nodes/build.sh")
 }
 
+/// A signed apt repository for test nodes, as files; made first if it has to be, from Debian's own packages.
+pub fn packages() -> anyhow::Result<PathBuf> {
+    built_by("nodes/packages.sh")
+}
+
 /// Where built parts and the state of running nodes are: `$KEELSON_CACHE`, or `~/.cache/keelson`.
 pub fn cache_folder() -> anyhow::Result<PathBuf> {
     if let Some(folder) = env::var_os("KEELSON_CACHE") {
@@ -36,6 +41,11 @@ pub fn project() -> PathBuf {
 /// The binary `keelson-operator`, as `make build` leaves it.
 pub fn operator() -> anyhow::Result<PathBuf> {
     built("KEELSON_OPERATOR", "target/debug/keelson-operator")
+}
+
+/// The binary `keelson`, as `cargo build -p keelson-cli` leaves it.
+pub fn cli() -> anyhow::Result<PathBuf> {
+    built("KEELSON_CLI", "target/debug/keelson")
 }
 
 /// The static binary `keelson-agent`, as `make build` leaves it.

@@ -60,6 +60,9 @@ async fn the_manifests_install_whole_and_give_each_the_rights_meant_for_it() {
 async fn everything_is_accepted_and_stays(cluster: &ControlPlane) {
     let config = path("config/default");
     let apply = ["apply", "--server-side", "-k", &config];
+    // As the README has it: the library's Documents need their definition.
+    cluster.kubectl(&["apply", "--server-side", "-k", &path("crds")]).await.unwrap();
+    cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await.unwrap();
     let first = cluster.kubectl(&apply).await.unwrap();
     for part in [
         "namespace/keelson-system",
@@ -69,11 +72,11 @@ async fn everything_is_accepted_and_stays(cluster: &ControlPlane) {
         "persistentvolumeclaim/keelson-archive",
         "customresourcedefinition.apiextensions.k8s.io/associations.keelson.dev",
         "clusterrole.rbac.authorization.k8s.io/keelson-operator",
+        "document.keelson.dev/aws-runshellscript",
         "validatingadmissionpolicy.admissionregistration.k8s.io/keelson-document-versions",
     ] {
         assert!(first.contains(part), "{part} is not installed:\n{first}");
     }
-    cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).await.unwrap();
     let diff = ["diff", "--server-side", "-k", &config];
     assert_eq!(cluster.kubectl(&diff).await.unwrap(), "", "a second apply would change something");
     cluster.kubectl(&apply).await.unwrap();
